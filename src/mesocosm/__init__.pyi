@@ -1,0 +1,20 @@
+from mesocosm.config.load import load_scenario
+from mesocosm.config.schema import Scenario
+from mesocosm.registry import lever, metric, param, policy
+from mesocosm.runner.replay import replay
+from mesocosm.runner.runner import load_run, run
+
+__all__ = [
+    "Scenario",
+    "__version__",
+    "lever",
+    "load_run",
+    "load_scenario",
+    "metric",
+    "param",
+    "policy",
+    "replay",
+    "run",
+]
+
+__version__: str

@@ -1,0 +1,95 @@
+"""The one tree of errors a user can meet; every message says what, where and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class MesocosmError(Exception):
+    """Any failure that is explained to the user in one message, without a traceback."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong in a file: where it is, which key, what is wrong and what to do."""
+
+    key: str
+    message: str
+    path: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}:{self.column} " if self.line else (f"{self.path} " if self.path else "")
+        return f"{place}{self.key}: {self.message}" if self.key else f"{place}{self.message}"
+
+
+class ConfigError(MesocosmError):
+    """A scenario, study or override that cannot be run as asked; carries every mistake found."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class UsageError(MesocosmError):
+    """A command or call that asks for something that does not exist or does not fit."""
+
+    exit_code = 2
+
+
+class LogDamaged(MesocosmError):
+    """A log whose bytes do not match their hashes, or that is cut or malformed."""
+
+    exit_code = 3
+
+    def __init__(self, path: str, line: int, offset: int, why: str) -> None:
+        self.path, self.line, self.offset, self.why = path, line, offset, why
+        super().__init__(f"{path}:{line} (byte {offset}): {why}")
+
+
+class ReplayDiffers(MesocosmError):
+    """A re-simulation or recomputation that does not match the log; names the first difference."""
+
+    exit_code = 3
+
+    def __init__(self, where: str, field: str, expected: object, found: object) -> None:
+        self.where, self.field, self.expected, self.found = where, field, expected, found
+        super().__init__(f"{where}: {field} differs: the log says {expected!r}, the replay gives {found!r}")
+
+
+class InvariantBroken(MesocosmError):
+    """A rule of the model that must hold and does not: a defect in Mesocosm or in a plugin."""
+
+
+def check(condition: bool, name: str, /, **facts: object) -> None:
+    """Stop the run if an invariant of the model does not hold (kept under ``python -O``).
+
+    Raises   InvariantBroken naming the invariant and the facts given.
+    Example
+        >>> check(1 + 1 == 2, "arithmetic")
+    """
+    if not condition:
+        told = ", ".join(f"{key}={value!r}" for key, value in facts.items())
+        raise InvariantBroken(f"invariant broken: {name} ({told})" if told else f"invariant broken: {name}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say "Did you mean x?" for the known word nearest to a misspelt one, or list what is known.
+
+    Example
+        >>> nearest("transaction_taxx", ["transaction_tax", "sham"])
+        'Did you mean transaction_tax?'
+    """
+    options = sorted(known)
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]}?"
+    shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
+    return f"Known: {shown}." if options else "Nothing of that kind is known."
