@@ -1,0 +1,242 @@
+"""Read me first: the contracts a stranger plugs into (View, Decisions, Policy, Lever)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesocosm.env.economy import take
+from mesocosm.env.interaction import Deals
+from mesocosm.env.ledger import Ledger
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+P = TypeVar("P")
+
+PASS, POST, REPLY, VOTE, FLAG, PLAN, CLAIM, SUBMIT, APPROVE, REJECT = range(10)
+ACTIONS = ("pass", "post", "reply", "vote", "flag", "plan", "claim", "submit", "approve", "reject")
+
+#: question -> what a policy may ask to see (its `sees`), with the shape of each
+VISIBLE: dict[str, dict[str, str]] = {
+    "act": {
+        "role": "(k,) index into ROLES",
+        "luck": "(k,) keyed uniform for the choice of action",
+        "task_stage": "(k,) TaskStatus of the task offered to the agent's role, 0 for none",
+        "task_evidence": "(k,) odds that the submitted work is good, after an own look (verifiers)",
+        "task_difficulty": "(k,) x of the task offered",
+        "task_reward": "(k,) credits the agent would get on completion",
+        "task_worker_is_mate": "(k,) whether the worker of the offered task belongs to the agent's coalition",
+        "can_vote": "(k,) there is a post in focus that is not its own and that it has not voted on",
+        "author_trust": "(k,) trust in the author of the post in focus",
+        "author_is_mate": "(k,) whether that author belongs to the agent's coalition",
+        "topic_luck": "(k,) keyed uniform for what to write about",
+    },
+    "propose": {
+        "difficulty": "(k,) x, credits of private cost at full effort",
+        "exists": "(2, k) whether there is such a candidate",
+        "trust_in": "(2, k) the agent's trust in each candidate",
+        "trust_of": "(2, k) each candidate's trust in the agent",
+        "weight_of": "(2, k) the weight behind that trust",
+        "is_mate": "(2, k) whether the candidate belongs to the agent's coalition",
+        "payoff_mean": "(k,) own running payoff per accepted proposal",
+        "steps_since_caught": "(k,) steps since an own bad deal came to light",
+        "skill": "(k,)",
+    },
+    "accept": {
+        "odds": "(k,) odds that v = +1 after the agent's own look at the proposal",
+        "trust": "(k,) trust in the initiator",
+        "own_bar": "(k,) least probability at which the agent gains",
+        "joint_bar": "(k,) least probability at which both together gain",
+        "tau": "(k,) credits offered",
+        "is_mate": "(k,) whether the initiator belongs to the agent's coalition",
+    },
+}
+
+
+class View:
+    """What the rows of one policy may see when they are asked one question; nothing else is reachable.
+
+    Attributes   agent: (k,) slots; step, epoch; rule: public rules of the economy, aligned with the rows;
+                 menu: the public menus; look: facts about outcomes that everybody can work out from the rules;
+                 and the columns that the policy listed in `sees` (api.VISIBLE has all of them).
+    """
+
+    def __init__(self, question: str, shown: dict[str, Any]) -> None:
+        self.__dict__.update(shown)
+        self.__dict__["question"] = question
+
+    def __getattr__(self, name: str) -> Any:
+        offered = VISIBLE[self.__dict__["question"]]
+        if name in offered:
+            raise AttributeError(f"the view has no {name!r}: add it to the policy's `sees`.")
+        raise AttributeError(f"an agent cannot see {name!r}; when asked to {self.question}: {', '.join(offered)}.")
+
+    def __len__(self) -> int:
+        return len(self.agent)
+
+
+class Menu(NamedTuple):
+    """The choices open to a proposer: values by level."""
+
+    effort: F64  # (E,)
+    disguise: F64  # (D,)
+    transfer: F64  # (T,) multiples of rule.transfer
+    level_still: int  # level of the transfer menu that is 0
+
+
+class Acts(NamedTuple):
+    """Decisions on the first question: one action per row (see ACTIONS); value is the vote, topic what it is on."""
+
+    kind: I64
+    value: I64  # vote +1 or -1
+    topic: I64
+    effort: F64  # of submitted work
+
+
+class Proposals(NamedTuple):
+    """Decisions on the second question: which candidate (-1 for none), and the levels of effort, disguise, tau."""
+
+    choice: I64
+    effort: I64
+    disguise: I64
+    transfer: I64
+
+
+class DecisionRequest(NamedTuple):
+    """The engine asks a driver to decide for rows that no array policy decides; answer with Acts, Proposals or a mask.
+
+    An answer is recorded as an input of the run. One that is outside the menus counts as a pass, nobody or no, and as a
+    refusal (rule unknown_choice).
+    """
+
+    question: str
+    policy: str
+    row: I64
+    replicate: I64
+    view: View
+    detail: dict[str, Any]  # who and what the rows refer to, for building Observations
+
+
+class Policy:
+    """How agents of one kind behave: a frozen dataclass whose fields are its parameters (numbers or columns).
+
+    A policy decides for many rows at once and writes as if for one. It never sees v, effort, disguise or a type.
+    """
+
+    sees: ClassVar[tuple[str, ...]] = ()
+    second_proposal: ClassVar[float] = 0.0  # chance of a second proposal in a step
+    ballot_weight: ClassVar[float] = 1.0
+    coalition: ClassVar[bool] = False  # knows and backs its own kind
+    external: ClassVar[bool] = False  # decided outside, by a driver
+
+    def act(self, view: View) -> Acts:
+        """Choose one feed or task action per row."""
+        nothing = np.zeros(len(view), dtype=np.int64)
+        return Acts(nothing, nothing, nothing, np.zeros(len(view)))
+
+    def propose(self, view: View) -> Proposals:
+        """Choose a candidate and the terms and conduct of a deal, or nobody."""
+        nobody = np.full(len(view), -1, dtype=np.int64)
+        return Proposals(nobody, nobody, nobody, nobody)
+
+    def accept(self, view: View) -> Mask:
+        """Say yes or no to proposals."""
+        return np.zeros(len(view), dtype=np.bool_)
+
+
+class Bench(Protocol):
+    """What a lever may touch: the ledger, freezes, its own columns, keyed draws, and the log."""
+
+    ledger: Ledger
+    epoch: int
+    step: int
+    replicate: I64  # (n,) replicate of each row
+    reputation: F64  # (n,)
+    proposed: I64  # (n,) proposals made in this epoch
+    column: dict[str, Any]  # the lever's own state, as declared by `columns`
+
+    def draw(self, row: I64, channel: int = 0) -> F64:
+        """Keyed uniform draws of this lever for agent rows; they disturb no other draw."""
+        ...
+
+    def freeze(self, row: I64, until_step: Any) -> None:
+        """Bar agents from proposing and accepting until a step."""
+        ...
+
+    def emit(self, kind: str, row: I64, column: dict[str, Any], cause: I64 | None = None) -> None:
+        """Log events, one per row."""
+        ...
+
+
+class Lever:
+    """A rule of governance: a frozen dataclass whose fields are its parameters.
+
+    In every hook the parameters are already aligned with the rows that the hook is about, so that code reads as if
+    for one row. At its neutral setting a lever leaves the trajectory bit-identical.
+    """
+
+    phase: ClassVar[int] = 50  # levers run by phase, then by name
+    neutral: ClassVar[dict[str, float]] = {}
+    short_forms: ClassVar[dict[str, str]] = {}
+    moves: ClassVar[str] = "nothing"
+
+    def columns(self, n_rows: int, n_replicates: int) -> dict[str, Any]:
+        """State of its own that the lever keeps, by name."""
+        return {}
+
+    def cost(self, deal: Deals) -> tuple[Any, Any]:
+        """(c_a, c_b): credits that either side pays to the treasury if the deal is accepted, known beforehand."""
+        return 0.0, 0.0
+
+    def may_propose(self, bench: Bench, row: I64) -> Mask | None:
+        """Which rows may propose now; None for all."""
+        return None
+
+    def admit(self, bench: Bench, deal: Deals) -> Mask | None:
+        """Which proposals may be put to the counterparty; None for all."""
+        return None
+
+    def on_action(self, bench: Bench, row: I64) -> None:
+        """Look at rows that have acted (posted, voted, worked or proposed)."""
+
+    def on_settle(self, bench: Bench, deal: Deals) -> None:
+        """Look at accepted deals that have just been settled; may fine, freeze, or bring outcomes to light."""
+
+    def on_epoch(self, bench: Bench) -> None:
+        """Act at the end of an epoch, before ballots are counted; parameters are aligned with all rows."""
+
+
+def bind(rule: P, index: I64) -> P:
+    """A policy or lever whose parameters, where they differ between replicates, are aligned with rows."""
+    if not is_dataclass(rule):
+        return rule
+    value = {item.name: getattr(rule, item.name) for item in fields(rule)}
+    if not any(isinstance(entry, np.ndarray) for entry in value.values()):
+        return rule
+    bound = object.__new__(type(rule))
+    bound.__dict__.update({name: take(entry, index) for name, entry in value.items()})
+    return bound
+
+
+@dataclass(frozen=True)
+class Enact:
+    """An order to change a lever's parameter while a run is going, in one replicate or (None) in all."""
+
+    lever: str
+    parameter: str
+    value: float
+    replicate: int | None = None
+
+
+@dataclass(frozen=True)
+class Kill:
+    """An order to stop the run at the end of the current turn, with the reason that the log will give."""
+
+    reason: str
+
+
+Control = Enact | Kill

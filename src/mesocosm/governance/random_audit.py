@@ -1,0 +1,59 @@
+"""Random audits with fines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mesocosm.api import Bench, Lever
+from mesocosm.env.interaction import Deals
+from mesocosm.registry import lever, param
+
+
+@lever("random_audit")
+@dataclass(frozen=True)
+class RandomAudit(Lever):
+    """Each accepted deal is audited with a fixed probability; an initiator found with v = -1 is fined.
+
+    An audit that reads outcomes tells the counterparty what v was; one that reads the proxy fines p < 1/2 and tells
+    nobody anything. A fine is never more than the agent's balance (limited liability).
+    Params   probability: chance of an audit per accepted deal; penalty: credits; accuracy: chance that an audit
+             reads v correctly; reads: outcome or proxy. Neutral at probability 0.
+    Moves    initiator -> treasury.
+    Source   Plan 2.2, Random Audit; Becker (1968), crime and punishment.
+    """
+
+    phase: ClassVar[int] = 60
+    neutral: ClassVar[dict[str, float]] = {"probability": 0.0}
+    short_forms: ClassVar[dict[str, str]] = {"audit_probability": "probability", "audit_penalty": "penalty"}
+    moves: ClassVar[str] = "initiator -> treasury"
+
+    probability: float = param(0.2, about="chance that an accepted deal is audited", unit="probability", ge=0.0, le=1.0)
+    penalty: float = param(3.0, about="fine for a deal found bad", unit="credits", ge=0.0)
+    accuracy: float = param(1.0, about="chance that an audit reads v correctly", unit="probability", ge=0.5, le=1.0)
+    reads: str = param("outcome", about="what an audit looks at", choices=("outcome", "proxy"))
+
+    def on_settle(self, bench: Bench, deal: Deals) -> None:
+        """Draw audits, fine what is found, and let audited outcomes come to light."""
+        drawn = deal.accepted & (bench.draw(deal.row_a) < self.probability)
+        if not drawn.any():
+            return
+        correct = bench.draw(deal.row_a, channel=1) < self.accuracy
+        by_outcome = np.broadcast_to(np.asarray(self.reads) == "outcome", len(deal))
+        bad = np.where(by_outcome, deal.is_good != correct, deal.p < 0.5)
+        hit = np.flatnonzero(drawn & bad)
+        row = deal.row_a[hit]
+        due = np.broadcast_to(np.rint(np.asarray(self.penalty) * 1e6), len(deal)).astype(np.int64)[hit]
+        fine = np.minimum(due, np.maximum(bench.ledger.balance[row], 0))
+        bench.ledger.to_treasury(row, fine)
+        deal.fine[hit] += fine / 1e6
+        deal.audited |= drawn & by_outcome
+        seen = np.flatnonzero(drawn)
+        columns = {
+            "v": np.where(deal.is_good[seen], 1, -1),
+            "found": bad[seen],
+            "fine": np.where(bad, deal.fine, 0.0)[seen],
+        }
+        bench.emit("audited", deal.row_a[seen], columns, deal.seq[seen])
