@@ -1,0 +1,1 @@
+"""Pure functions of columns that say how a society is doing; levers and metrics share them."""

@@ -1,0 +1,445 @@
+"""Metrics of an epoch: against a slow loop, whatever the batch, and the same from a log as from memory."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesocosm import registry
+from mesocosm.env.events import EventBatch
+from mesocosm.errors import InvariantBroken, UsageError
+from mesocosm.metrics import totals as totals_module
+from mesocosm.metrics.evaluate import (
+    DEFAULT_METRICS,
+    epoch_row,
+    evaluate_by_type,
+    evaluate_metrics,
+    needs_of,
+)
+from mesocosm.metrics.from_log import epochs_from_columns
+from mesocosm.metrics.reporters import report_epoch, sanity_flags, with_twins
+from mesocosm.metrics.tally import BLOCK, Tally
+from mesocosm.metrics.totals import EpochTotals, statistic
+
+TYPES = ("honest", "opportunistic", "adversarial")
+ECONOMY = {"s_plus": 2.0, "s_minus": 1.0, "steps_per_epoch": 10}
+FLOATS = ("p", "pi_a", "pi_b", "pi_a_true", "pi_b_true", "surplus", "surplus_true", "externality", "externality_true")
+
+Table = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _registries_as_they_were(monkeypatch):
+    """Whatever a test registers is gone after it."""
+    registry.discover()
+    monkeypatch.setitem(registry._entries, "metric", dict(registry._entries["metric"]))
+    monkeypatch.setattr(totals_module, "_statistics", dict(totals_module._statistics))
+
+
+def every_metric() -> list[str]:
+    return [entry.name for entry in registry.entries("metric") if entry.origin.startswith("mesocosm.metrics.")]
+
+
+def make_roster(seed: int, n_agents: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, len(TYPES), n_agents)
+
+
+def make_epoch(seed: int, n_agents: int, n_deals: int, accept: float = 0.5) -> tuple[Table, Table]:
+    """One replicate's epoch: its interactions over several turns, and its agents at the end."""
+    rng = np.random.default_rng(seed)
+    deal: Table = {name: rng.normal(size=n_deals) for name in FLOATS}
+    deal["p"] = rng.random(n_deals)
+    deal["initiator"] = rng.integers(0, n_agents, n_deals)
+    deal["counterparty"] = (deal["initiator"] + 1) % n_agents
+    deal["accepted"] = rng.random(n_deals) < accept
+    deal["v"] = np.where(rng.random(n_deals) < 0.6, 1, -1)
+    deal["reason"] = ["accepted" if one else "declined" for one in deal["accepted"]]
+    deal["turn"] = np.sort(rng.integers(0, 7, n_deals))
+    agent: Table = {"agent": np.arange(n_agents), "active": rng.random(n_agents) < 0.8}
+    agent["votes_received"] = rng.integers(0, 9, n_agents)
+    return deal, agent
+
+
+def batch_of(kind: str, tables: list[Table], epoch: int = 0, turn: int | None = None) -> EventBatch:
+    """Stack replicates' tables into one batch, or only the rows of one turn."""
+    keep = [
+        np.flatnonzero(t["turn"] == turn)
+        if turn is not None
+        else np.arange(len(t["active" if kind == "agent_state" else "p"]))
+        for t in tables
+    ]
+    names = [name for name in tables[0] if name != "turn"]
+    column = {
+        name: np.concatenate([np.asarray(t[name])[k] for t, k in zip(tables, keep, strict=True)]) for name in names
+    }
+    replicate = np.concatenate([np.full(len(k), r) for r, k in enumerate(keep)]).astype(np.int64)
+    return EventBatch(kind, epoch, 0, turn or 0, replicate, np.concatenate(keep).astype(np.int64), column)
+
+
+def tally_of(rosters: list[np.ndarray], names: list[str] | tuple[str, ...], types=TYPES, economy=ECONOMY) -> Tally:
+    return Tally(names, roster=rosters, types=types, economy=economy)
+
+
+def totals_of(epochs: list[tuple[Table, Table]], rosters: list[np.ndarray], names=None, **kwargs: Any) -> EpochTotals:
+    tally = tally_of(rosters, every_metric() if names is None else names, **kwargs)
+    for turn in range(7):
+        tally.add(batch_of("interaction", [deal for deal, _ in epochs], turn=turn))
+    return tally.epoch(batch_of("agent_state", [agent for _, agent in epochs]))
+
+
+def mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def slow(deal: Table, agent: Table) -> dict[str, float]:
+    """Every metric by plain loops over rows, from the definitions and nothing of the package."""
+    rows = [dict(zip(deal, row, strict=True)) for row in zip(*(list(column) for column in deal.values()), strict=True)]
+    acc = [row for row in rows if row["accepted"]]
+    rej = [row for row in rows if not row["accepted"]]
+    for row in rows:
+        row["good"] = 1.0 if row["v"] == 1 else 0.0
+    active = [i for i, on in zip(agent["agent"], agent["active"], strict=True) if on]
+    busy = {row["initiator"] for row in acc} | {row["counterparty"] for row in acc}
+    votes = sorted(int(agent["votes_received"][i]) for i in active)
+    n, total = len(votes), sum(votes)
+
+    def of(side: list[Table], name: str) -> float:
+        return mean([row[name] for row in side])
+
+    def loss(name: str) -> float:
+        return of(acc, name) - of(rows, name)
+
+    harm = mean([1 - row["p"] for row in acc])
+    bad = mean([1 - row["good"] for row in acc])
+    gini = math.nan
+    if n >= 2 and total > 0:
+        gini = sum((2 * i - n - 1) * x for i, x in enumerate(votes, 1)) / (n * total) * n / (n - 1)
+    return {
+        "toxicity_rate": harm,
+        "toxicity_true": bad,
+        "goodhart_gap": bad - harm,
+        "harm_rate": math.fsum(1 - row["p"] for row in acc) / len(rows) if rows else math.nan,
+        "toxic_rate": sum(row["v"] == -1 for row in acc) / len(rows) if rows else math.nan,
+        "mean_p": of(rows, "p"),
+        "mean_p_true": of(rows, "good"),
+        "acceptance_rate": len(acc) / len(rows) if rows else math.nan,
+        "quality_gap": of(acc, "p") - of(rej, "p"),
+        "quality_gap_true": of(acc, "good") - of(rej, "good"),
+        "conditional_loss_initiator": loss("pi_a"),
+        "conditional_loss_initiator_true": loss("pi_a_true"),
+        "conditional_loss_counterparty": loss("pi_b"),
+        "conditional_loss_counterparty_true": loss("pi_b_true"),
+        "spread": 3.0 * (of(rows, "p") - of(acc, "p")),
+        "spread_true": 3.0 * (of(rows, "good") - of(acc, "good")),
+        "private_welfare": math.fsum(row["pi_a"] + row["pi_b"] for row in acc),
+        "private_welfare_true": math.fsum(row["pi_a_true"] + row["pi_b_true"] for row in acc),
+        "social_welfare": math.fsum(row["surplus"] - row["externality"] for row in acc),
+        "social_welfare_true": math.fsum(row["surplus_true"] - row["externality_true"] for row in acc),
+        "participation": mean([1.0 if i in busy else 0.0 for i in active]),
+        "activity": len(rows) / (10 * len(active)) if active else math.nan,
+        "interactions": len(acc),
+        "proposals": len(rows),
+        "influence_gini": gini,
+        "influence_top1": votes[-1] / total if total > 0 else math.nan,
+    }
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(0, 60), st.sampled_from([0.0, 0.3, 1.0]))
+def test_every_metric_equals_a_slow_loop_over_its_rows(seed, n_agents, n_deals, accept):
+    deal, agent = make_epoch(seed, n_agents, n_deals, accept)
+    found = epoch_row(0, evaluate_metrics(totals_of([(deal, agent)], [make_roster(seed, n_agents)]), every_metric()))
+    expected = slow(deal, agent)
+    assert set(expected) == set(every_metric())
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-11, nan_ok=True), name
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 9), st.integers(0, 40)), min_size=1, max_size=6))
+def test_a_replicate_alone_has_the_bits_it_has_in_a_batch(shapes):
+    epochs = [make_epoch(*shape) for shape in shapes]
+    rosters = [make_roster(seed, n_agents) for seed, n_agents, _ in shapes]
+    economy = {"s_plus": np.arange(2.0, 2 + len(shapes)), "s_minus": 1.0, "steps_per_epoch": 10}
+    together = evaluate_metrics(totals_of(epochs, rosters, economy=economy), every_metric())
+    for r, (epoch, roster) in enumerate(zip(epochs, rosters, strict=True)):
+        # alone it knows fewer types, and under other codes
+        used = [TYPES[code] for code in np.unique(roster)][::-1]
+        codes = np.array([used.index(TYPES[code]) for code in roster])
+        own = {**economy, "s_plus": 2.0 + r}
+        alone = evaluate_metrics(totals_of([epoch], [codes], types=used, economy=own), every_metric())
+        for name, value in alone.items():
+            assert value.tobytes() == together[name][r : r + 1].tobytes(), name
+
+
+def test_totals_do_not_depend_on_how_rows_are_cut_into_batches():
+    n = 3 * BLOCK + 17
+    deal, agent = make_epoch(5, 40, n)
+    roster, names = make_roster(5, 40), every_metric()
+    by_turn = evaluate_metrics(totals_of([(deal, agent)], [roster]), names)
+    tally = tally_of([roster], names)
+    tally.add(batch_of("interaction", [deal]))
+    whole = evaluate_metrics(tally.epoch(batch_of("agent_state", [agent])), names)
+    assert {name: value.tobytes() for name, value in whole.items()} == {k: v.tobytes() for k, v in by_turn.items()}
+
+
+def log_of(epochs: list[tuple[Table, Table]]) -> tuple[Table, Table]:
+    """What a reader finds in the JSON lines of one replicate, columns of plain values, seq running through."""
+    deals: Table = {"seq": [], "epoch": [], "step": [], "turn": []}
+    states: Table = {"seq": [], "epoch": []}
+    seq = 0
+    for epoch, (deal, agent) in enumerate(epochs):
+        for table, kept in ((deal, deals), (agent, states)):
+            k = len(table["active" if table is agent else "p"])
+            kept["seq"] += range(seq, seq + k)
+            kept["epoch"] += [epoch] * k
+            seq += k
+            for name, values in table.items():
+                kept.setdefault(name, []).extend(np.asarray(values).tolist())
+    deals["step"] = [0] * len(deals["seq"])
+    return json.loads(json.dumps(deals)), json.loads(json.dumps(states))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 10), st.lists(st.integers(0, 40), min_size=1, max_size=4))
+def test_metrics_from_a_log_have_the_bits_of_the_live_ones(seed, n_agents, sizes):
+    epochs = [make_epoch(seed + k, n_agents, size) for k, size in enumerate(sizes)]
+    roster, names = make_roster(seed, n_agents), every_metric()
+    tally, live = tally_of([roster], names), []
+    for epoch, (deal, agent) in enumerate(epochs):
+        for turn in range(7):
+            tally.add(batch_of("interaction", [deal], epoch, turn))
+        live.append(epoch_row(epoch, evaluate_metrics(tally.epoch(batch_of("agent_state", [agent], epoch)), names)))
+    deals, states = log_of(epochs)
+    again = epochs_from_columns(deals, states, roster=roster, types=TYPES, economy=ECONOMY, names=names)
+    assert [[float(x).hex() for x in row.values()] for row in again] == [
+        [float(x).hex() for x in row.values()] for row in live
+    ]
+
+
+def test_rows_of_a_log_may_come_in_any_order():
+    epochs = [make_epoch(k, 6, 30) for k in range(3)]
+    roster = make_roster(0, 6)
+    deals, states = log_of(epochs)
+    shuffle = np.random.default_rng(1).permutation(len(deals["seq"]))
+    mixed = {name: np.asarray(values)[shuffle] for name, values in deals.items()}
+    options: Any = {"roster": roster, "types": TYPES, "economy": ECONOMY}
+    assert epochs_from_columns(mixed, states, **options) == epochs_from_columns(deals, states, **options)
+
+
+def test_interactions_of_a_cut_epoch_are_left_out():
+    epochs = [make_epoch(k, 6, 30) for k in range(2)]
+    deals, states = log_of(epochs)
+    cut = {
+        name: [x for x, epoch in zip(values, states["epoch"], strict=True) if epoch == 0]
+        for name, values in states.items()
+    }
+    options: Any = {"roster": make_roster(0, 6), "types": TYPES, "economy": ECONOMY}
+    assert epochs_from_columns(deals, cut, **options) == epochs_from_columns(deals, states, **options)[:1]
+    assert epochs_from_columns({}, {}, **options) == []
+
+
+def test_null_in_a_log_is_read_as_nan():
+    deal, agent = make_epoch(1, 4, 12, accept=1.0)
+    deals, states = log_of([(deal, agent)])
+    deals["pi_a"][3] = None
+    (row,) = epochs_from_columns(deals, states, roster=make_roster(1, 4), types=TYPES, economy=ECONOMY)
+    assert math.isnan(row["private_welfare"])
+    assert not math.isnan(row["toxicity_rate"])
+
+
+def test_nothing_of_one_epoch_is_left_in_the_next():
+    roster, first, second = make_roster(2, 8), make_epoch(2, 8, 50), make_epoch(3, 8, 20)
+    tally = tally_of([roster], every_metric())
+    rows = []
+    for deal, agent in (first, second):
+        tally.add(batch_of("interaction", [deal]))
+        rows.append(tally.epoch(batch_of("agent_state", [agent])))
+    fresh = evaluate_metrics(totals_of([second], [roster]), every_metric())
+    for name, value in evaluate_metrics(rows[1], every_metric()).items():
+        assert value.tobytes() == fresh[name].tobytes(), name
+    assert rows[0].proposals.tolist() == [50]  # handed out, not reused
+
+
+def test_totals_by_type_add_up_to_the_whole():
+    epochs, rosters = [make_epoch(k, 12, 200) for k in range(3)], [make_roster(k, 12) for k in range(3)]
+    whole = totals_of(epochs, rosters)
+    parts = evaluate_by_type(whole, ["proposals", "interactions", "social_welfare", "private_welfare_true"])
+    for name, value in evaluate_metrics(whole, list(parts["honest"])).items():
+        np.testing.assert_allclose(sum(part[name] for part in parts.values()), value, atol=1e-11)
+    for r, (deal, _) in enumerate(epochs):
+        by_honest = rosters[r][deal["initiator"]] == TYPES.index("honest")
+        assert parts["honest"]["proposals"][r] == by_honest.sum()
+
+
+def test_a_type_nobody_has_is_undefined_throughout():
+    totals = totals_of([make_epoch(1, 5, 30)], [np.zeros(5, dtype=np.int64)])
+    found = evaluate_metrics(totals.only("adversarial"), every_metric())
+    assert found["proposals"].tolist() == [0]
+    for name in ("toxicity_rate", "toxicity_true", "acceptance_rate", "spread", "participation", "influence_gini"):
+        assert np.isnan(found[name]).all(), name
+
+
+def test_an_epoch_without_proposals_is_undefined_and_not_zero():
+    found = evaluate_metrics(totals_of([make_epoch(1, 5, 0)], [make_roster(1, 5)]), every_metric())
+    defined = {name for name, value in found.items() if not np.isnan(value).any()}
+    sums = {"private_welfare", "private_welfare_true", "social_welfare", "social_welfare_true"}
+    assert defined == sums | {
+        "interactions",
+        "proposals",
+        "activity",
+        "participation",
+        "influence_gini",
+        "influence_top1",
+    }
+
+
+def test_agents_that_left_count_neither_for_influence_nor_for_participation():
+    deal, agent = make_epoch(4, 3, 12, accept=1.0)
+    deal["initiator"][:], deal["counterparty"][:] = 0, 1
+    agent["active"], agent["votes_received"] = np.array([True, False, True]), np.array([1, 50, 3])
+    found = evaluate_metrics(totals_of([(deal, agent)], [make_roster(4, 3)]), ["participation", "influence_gini"])
+    assert found["participation"].tolist() == [0.5]
+    assert found["influence_gini"].tolist() == [0.5]
+
+
+def test_only_what_the_metrics_read_is_added_up():
+    assert needs_of(["toxicity_rate"]).statistics == ("p",)
+    assert needs_of(["influence_gini"]).agent_columns == ("votes_received",)
+    assert set(needs_of(DEFAULT_METRICS).parameters) == {"s_plus", "s_minus"}
+    totals = totals_of([make_epoch(1, 5, 30)], [make_roster(1, 5)], names=["toxicity_rate"])
+    with pytest.raises(UsageError, match="pi_a"):
+        evaluate_metrics(totals, ["private_welfare"])
+
+
+def test_the_default_set_is_in_the_order_in_which_it_is_printed():
+    assert list(evaluate_metrics(totals_of([make_epoch(1, 5, 30)], [make_roster(1, 5)]))) == list(DEFAULT_METRICS)
+    assert DEFAULT_METRICS[:3] == ("toxicity_rate", "toxicity_true", "goodhart_gap")
+
+
+def declare(name: str, function: Callable[[EpochTotals], Any]) -> None:
+    registry.metric(name, unit="x", better="neither")(function)
+
+
+def test_a_stranger_adds_a_statistic_and_a_metric_with_two_functions():
+    @statistic("large_effort")
+    def large(column):
+        return column["pi_a"] > 0.5
+
+    def share_large(totals):
+        """Share of proposals with a large payoff."""
+        return totals.moments("large_effort").mean
+
+    declare("share_large", share_large)
+    deal, agent = make_epoch(1, 5, 40)
+    found = evaluate_metrics(totals_of([(deal, agent)], [make_roster(1, 5)], names=["share_large"]), ["share_large"])
+    assert found["share_large"].tolist() == [(deal["pi_a"] > 0.5).sum() / 40]
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (lambda totals: totals.moments("surpluss").mean, "surplus"),
+        (lambda totals: totals.agent("votes_recieved"), "votes_received"),
+        (lambda totals: 0.5, "one number a replicate"),
+    ],
+)
+def test_a_faulty_metric_is_refused_before_the_run_begins(function, hint):
+    declare("faulty", function)
+    with pytest.raises(UsageError, match=hint):
+        tally_of([make_roster(1, 3)], ["faulty"])
+
+
+def test_a_statistic_may_not_take_the_name_of_a_column_or_of_another():
+    with pytest.raises(UsageError, match="column"):
+        statistic("pi_a")(lambda column: column["pi_a"])
+    with pytest.raises(UsageError, match=r"mesocosm\.metrics\.harm"):
+        statistic("good")(lambda column: column["v"])
+
+
+def test_what_a_tally_lacks_is_said_at_once():
+    with pytest.raises(UsageError, match="toxicity_rate"):
+        tally_of([make_roster(1, 3)], ["toxicity_rat"])
+    with pytest.raises(UsageError, match="s_plus"):
+        tally_of([make_roster(1, 3)], ["spread"], economy={})
+    deal, _ = make_epoch(1, 3, 4)
+    with pytest.raises(InvariantBroken, match="only interactions"):
+        tally_of([make_roster(1, 3)], ["proposals"]).add(batch_of("agent_state", [make_epoch(1, 3, 4)[1]]))
+    with pytest.raises(InvariantBroken, match="state of its agents"):
+        tally_of([make_roster(1, 3)], ["proposals"]).epoch(batch_of("interaction", [deal]))
+
+
+def test_every_metric_says_its_unit_its_direction_and_its_twin():
+    known = set(every_metric())
+    for entry in registry.entries("metric"):
+        if entry.name not in known:
+            continue
+        assert entry.summary.endswith("."), entry.name
+        assert entry.facts["unit"], entry.name
+        assert entry.facts["better"] in {"lower", "higher", "neither"}, entry.name
+        assert entry.facts["twin"] is None or entry.facts["twin"] in known, entry.name
+
+
+def test_the_report_puts_the_truth_beside_the_proxy():
+    assert with_twins(["toxicity_rate", "toxicity_true"]) == ("toxicity_rate", "toxicity_true")
+    deal, agent = make_epoch(6, 9, 80)
+    totals, expected = totals_of([(deal, agent)], [make_roster(6, 9)]), slow(deal, agent)
+    rows = {row["metric"]: row for row in report_epoch(totals)}
+    assert "toxicity_true" not in rows
+    for name, hard in (
+        ("toxicity_rate", "toxicity_true"),
+        ("spread", "spread_true"),
+        ("quality_gap", "quality_gap_true"),
+    ):
+        row = rows[name]
+        assert (row["soft"], row["hard"]) == pytest.approx((expected[name], expected[hard]))
+        assert row["gap"] == row["hard"] - row["soft"]
+    assert rows["toxicity_rate"]["gap"] == pytest.approx(expected["goodhart_gap"])
+    assert rows["acceptance_rate"]["value"] == pytest.approx(expected["acceptance_rate"])
+    assert rows["acceptance_rate"]["soft"] is None
+
+
+def test_flags_say_why_a_number_is_missing():
+    epochs = [make_epoch(1, 5, 30), make_epoch(2, 5, 0), make_epoch(3, 5, 30, 1.0), make_epoch(4, 5, 30, 0.0)]
+    epochs[0][1]["active"][:] = True
+    epochs[2][1]["votes_received"][:] = 0
+    epochs[3][1]["active"][:] = True
+    epochs[3][1]["votes_received"][0] = -1
+    totals = totals_of(epochs, [make_roster(k, 5) for k in range(4)])
+    told = {r: [row["text"] for row in sanity_flags(totals) if row["replicate"] == r] for r in range(4)}
+    assert told[0] == []
+    assert "nobody proposed in epoch 0" in told[1][0]
+    assert told[2] == [
+        "no rejections in epoch 0, so quality_gap is undefined",
+        "nobody was voted for in epoch 0, so influence_gini is undefined",
+    ]
+    assert "nothing was accepted in epoch 0" in told[3][0]
+    assert "negative" in told[3][1]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.integers(0, 12), st.integers(1, 4))
+def test_every_undefined_default_metric_has_a_flag_and_every_flag_an_undefined_metric(seed, accept, n_deals, n_agents):
+    totals = totals_of([make_epoch(seed, n_agents, n_deals, accept)], [make_roster(seed, n_agents)])
+    names = [name for name in every_metric() if name not in {"participation", "activity"}]
+    values = evaluate_metrics(totals, names)
+    undefined = {name for name, value in values.items() if np.isnan(value[0])}
+    flagged = [name for row in sanity_flags(totals, names) for name in row["metrics"]]
+    assert sorted(flagged) == sorted(undefined)  # one reason for each
+
+
+def test_identities_hold_for_the_metrics_of_a_large_run():
+    deal, agent = make_epoch(9, 50, 200_000)
+    deal["pi_a"] = 0.5 * (2.0 * deal["p"] - (1 - deal["p"]))
+    found = epoch_row(0, evaluate_metrics(totals_of([(deal, agent)], [make_roster(9, 50)]), every_metric()))
+    beta_q = (1 - found["acceptance_rate"]) * found["quality_gap"]
+    assert found["toxicity_rate"] == pytest.approx(1 - found["mean_p"] - beta_q, abs=1e-12, rel=0)
+    assert found["spread"] == pytest.approx(-3 * beta_q, abs=1e-12, rel=0)
+    assert found["conditional_loss_initiator"] == pytest.approx(1.5 * beta_q, abs=1e-12, rel=0)
