@@ -1,0 +1,191 @@
+"""Runs the levers: in phase order, each with its parameters aligned with the rows in question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesocosm import registry, rng
+from mesocosm.api import Enact, Lever, bind
+from mesocosm.config.schema import Scenario
+from mesocosm.engine.batch import Batch
+from mesocosm.env.economy import column
+from mesocosm.env.events import ANNOTATIONS
+from mesocosm.env.interaction import Deals
+from mesocosm.env.ledger import Ledger
+from mesocosm.errors import UsageError, nearest
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Seat:
+    """What one lever may touch while it is in session (the `api.Bench` it is given)."""
+
+    name: str
+    lever: Lever  # parameters by replicate
+    batch: Batch
+    column: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books."""
+        return self.batch.world.ledger
+
+    @property
+    def epoch(self) -> int:
+        """Current epoch."""
+        return self.batch.epoch
+
+    @property
+    def step(self) -> int:
+        """Current step of the run."""
+        return self.batch.step
+
+    @property
+    def replicate(self) -> I64:
+        """(n,) replicate of each row."""
+        return self.batch.world.replicate
+
+    @property
+    def reputation(self) -> F64:
+        """(n,) reputation, to be changed in place."""
+        return self.batch.world.reputation
+
+    @property
+    def proposed(self) -> I64:
+        """(n,) proposals made in this epoch."""
+        return self.batch.world.proposed
+
+    def draw(self, row: I64, channel: int = 0) -> F64:
+        """Keyed uniform draws of this lever alone."""
+        return self.batch.uniform(rng.lever_purpose(self.name, channel), row)
+
+    def freeze(self, row: I64, until_step: Any) -> None:
+        """Bar rows from proposing and accepting until a step."""
+        world = self.batch.world
+        world.frozen_until[row] = np.maximum(world.frozen_until[row], until_step)
+
+    def emit(self, kind: str, row: I64, column: dict[str, Any], cause: I64 | None = None) -> None:
+        """Log events (or notes) about rows, ascending."""
+        named = {"agent": self.batch.world.slot[row], **column}
+        if kind in ANNOTATIONS:
+            lever = np.full(len(row), self.name, dtype=object)
+            self.batch.annotate(kind, self.batch.world.replicate[row], {"lever": lever, **named})
+        else:
+            self.batch.emit(kind, row, named, cause)
+
+    def at(self, index: I64) -> Any:
+        """The lever with its parameters aligned with replicates of rows."""
+        return bind(self.lever, index)
+
+
+@dataclass(slots=True)
+class Stack:
+    """All levers of a batch in the order in which they run. A replicate without a lever has it at neutral."""
+
+    seats: list[Seat]
+
+    def costs(self, deal: Deals) -> tuple[Any, Any]:
+        """(c_a, c_b): what all levers together charge either side of a deal, in credits."""
+        c_a: Any = 0.0
+        c_b: Any = 0.0
+        for seat in self.seats:
+            if type(seat.lever).cost is not Lever.cost:
+                a, b = seat.at(deal.replicate).cost(deal)
+                c_a, c_b = c_a + a, c_b + b
+        return c_a, c_b
+
+    def may_propose(self, batch: Batch, row: I64) -> Mask | None:
+        """Which rows may propose; None when nobody is barred."""
+        allowed: Mask | None = None
+        for seat in self.seats:
+            if type(seat.lever).may_propose is not Lever.may_propose:
+                mask = seat.at(batch.world.replicate[row]).may_propose(seat, row)
+                if mask is not None:
+                    allowed = mask if allowed is None else allowed & mask
+        return allowed
+
+    def admit(self, deal: Deals) -> Mask | None:
+        """Which proposals may be put to the counterparty; None for all."""
+        allowed: Mask | None = None
+        for seat in self.seats:
+            if type(seat.lever).admit is not Lever.admit:
+                mask = seat.at(deal.replicate).admit(seat, deal)
+                if mask is not None:
+                    allowed = mask if allowed is None else allowed & mask
+        return allowed
+
+    def on_action(self, batch: Batch, row: I64) -> None:
+        """Tell levers who acted."""
+        for seat in self.seats:
+            if type(seat.lever).on_action is not Lever.on_action:
+                seat.at(batch.world.replicate[row]).on_action(seat, row)
+
+    def on_settle(self, deal: Deals) -> None:
+        """Let levers look at settled deals."""
+        for seat in self.seats:
+            if type(seat.lever).on_settle is not Lever.on_settle:
+                seat.at(deal.replicate).on_settle(seat, deal)
+
+    def on_epoch(self, batch: Batch) -> None:
+        """Let levers act at the end of the epoch."""
+        for seat in self.seats:
+            if type(seat.lever).on_epoch is not Lever.on_epoch:
+                seat.at(batch.world.replicate).on_epoch(seat)
+
+    def enact(self, batch: Batch, order: Enact) -> None:
+        """Change a parameter of a lever from now on, in one replicate or all, and log it.
+
+        Raises   UsageError for a lever that is not in the batch, or an unknown parameter.
+        """
+        seats = {seat.name: seat for seat in self.seats}
+        if order.lever not in seats:
+            raise UsageError(f"enact: the lever {order.lever!r} is not part of this run. {nearest(order.lever, seats)}")
+        seat = seats[order.lever]
+        known = [item.name for item in registry.params(type(seat.lever))]
+        if order.parameter not in known:
+            raise UsageError(f"enact: {order.lever} has no parameter {order.parameter!r}. {nearest(order.parameter, known)}")
+        n = batch.world.n_replicates
+        values = list(np.broadcast_to(np.asarray(getattr(seat.lever, order.parameter)), n))
+        chosen = range(n) if order.replicate is None else [order.replicate]
+        for replicate in chosen:
+            values[replicate] = type(values[replicate])(order.value)
+        parameters = {name: getattr(seat.lever, name) for name in known}
+        parameters[order.parameter] = column(values)
+        seat.lever = _with(type(seat.lever), parameters)
+        which = np.array(list(chosen), dtype=np.int64)
+        text = [np.full(len(which), word, dtype=object) for word in (order.lever, order.parameter)]
+        value = np.full(len(which), float(order.value))
+        batch.emit_for("enacted", which, {"lever": text[0], "parameter": text[1], "value": value})
+
+
+def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str] = ()) -> Stack:
+    """The levers that any replicate asks for (and `extra` ones, to be enacted later), parameters as columns."""
+    wanted = sorted({name for scenario in scenarios for name in scenario.governance} | set(extra))
+    seats = []
+    for name in wanted:
+        target = registry.find("lever", name).target
+        rows = []
+        for scenario in scenarios:
+            block = scenario.governance.get(name)
+            rows.append(target.neutral if block is None else block)
+        parameters = {
+            item.name: column([row.get(item.name, item.default) for row in rows]) for item in registry.params(target)
+        }
+        lever = _with(target, parameters)
+        seats.append(Seat(name, lever, batch, lever.columns(batch.world.n_rows, batch.world.n_replicates)))
+    seats.sort(key=lambda seat: (seat.lever.phase, seat.name))
+    return Stack(seats)
+
+
+def _with(target: type[Lever], parameters: dict[str, Any]) -> Lever:
+    lever = object.__new__(target)
+    lever.__dict__.update(parameters)
+    return lever

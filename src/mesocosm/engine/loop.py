@@ -1,0 +1,155 @@
+"""The one loop: run > epoch > step > turn. A generator that yields events and asks drivers for what it cannot decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesocosm import exact, rng
+from mesocosm.api import Control, DecisionRequest, Enact, Kill
+from mesocosm.config.schema import Scenario
+from mesocosm.engine import bargain, season, settle, social
+from mesocosm.engine.batch import Batch, in_order, open_batch
+from mesocosm.engine.govern import Stack, open_stack
+from mesocosm.engine.rails import Rails, open_rails
+from mesocosm.env.events import Checkpoint, EventBatch, Tick
+from mesocosm.errors import UsageError
+
+I64 = NDArray[np.int64]
+Yielded = EventBatch | Tick | Checkpoint | DecisionRequest
+Play = Generator[Yielded, Any, str]
+
+
+def simulate(
+    scenarios: Sequence[Scenario], seeds: Sequence[int], detail: bool = True, extra_levers: Sequence[str] = ()
+) -> Play:
+    """Play a batch of (scenario, seed) replicates to the end.
+
+    Yields   EventBatch (what happened), DecisionRequest (send the decisions back), Tick at the end of every turn
+             (send back a list of Control, or None), Checkpoint at the end of every epoch.
+    Returns  why it ended: "completed" or the reason of the kill.
+    Example
+        >>> from mesocosm.config.load import load_scenario
+        >>> kinds = [type(item).__name__ for item in simulate([load_scenario("baseline", ["simulation.epochs=1"])], [42])]
+        >>> kinds.count("Tick"), kinds.count("Checkpoint")
+        (20, 1)
+    """
+    batch = open_batch(scenarios, seeds, detail)
+    stack = open_stack(batch, scenarios, extra_levers)
+    rails = open_rails(batch)
+    structure = batch.structure
+    everyone = np.arange(batch.world.n_replicates)
+    size = {"agents": batch.world.crowd.count.copy()}
+    for name in ("epochs", "steps_per_epoch"):
+        size[name] = np.full(len(everyone), getattr(structure, name), dtype=np.int64)
+    batch.emit_for("simulation_started", everyone, size)
+    reason = "completed"
+    for epoch in range(structure.epochs):
+        batch.epoch, batch.step, batch.turn = epoch, epoch * structure.steps_per_epoch, 0
+        rails.start_epoch(batch)
+        season.begin_epoch(batch)
+        yield from batch.flush()
+        for step in range(structure.steps_per_epoch):
+            batch.step = epoch * structure.steps_per_epoch + step
+            killed = yield from _step(batch, rails, stack)
+            if killed:
+                return (yield from _end(batch, everyone, epoch, killed))
+        season.end_epoch(batch, stack)
+        yield from batch.flush()
+        yield Checkpoint(epoch, batch.step, batch.state_hashes())
+    return (yield from _end(batch, everyone, structure.epochs, reason))
+
+
+def _end(batch: Batch, everyone: I64, epochs: int, reason: str) -> Generator[Yielded, Any, str]:
+    """Say why the run ended, well formed in every case."""
+    n = len(everyone)
+    if reason != "completed":
+        batch.emit_for("killed", everyone, {"reason": np.full(n, reason, dtype=object)})
+    columns = {"epochs": np.full(n, epochs, dtype=np.int64), "reason": np.full(n, reason, dtype=object)}
+    batch.emit_for("simulation_ended", everyone, columns)
+    yield from batch.flush()
+    return reason
+
+
+def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, str]:
+    """One step: first actions and proposals of everybody, then second proposals on the updated state."""
+    rails.start_step(batch)
+    if batch.structure.feed:
+        batch.world.feed.rank(batch.economy.alpha, batch.economy.beta)
+    batch.turn = 0
+    for second in (False, True):
+        batch.second_pass = second
+        for row in _turns(batch, second):
+            if len(row):
+                yield from _turn(batch, rails, stack, row)
+            batch.world.ledger.audit(batch.economy.credit_limit)
+            yield from batch.flush()
+            orders = yield Tick(batch.epoch, batch.step, batch.turn)
+            killed = _obey(batch, stack, orders)
+            batch.turn += 1
+            if killed:
+                return killed
+    batch.second_pass = False
+    return ""
+
+
+def _turns(batch: Batch, second: bool) -> list[I64]:
+    """Rows that act together: all at once, or one agent of every replicate after the other."""
+    row = batch.world.crowd.row
+    if batch.structure.turns == "simultaneous":
+        return [_keen(batch, row) if second else row]
+    ordered = row[in_order(batch, row)]
+    place = exact.rank_within(batch.world.replicate[ordered])
+    turns = [np.sort(ordered[place == k], kind="stable") for k in range(int(place.max(initial=-1)) + 1)]
+    return [_keen(batch, turn) for turn in turns] if second else turns
+
+
+def _keen(batch: Batch, row: I64) -> I64:
+    """Rows that make a second proposal in this step."""
+    chance = np.array([player.policy.second_proposal for player in batch.cast])
+    if not chance.any():
+        return row[:0]
+    wanted = chance[batch.world.code[row]]
+    row, wanted = row[wanted > 0.0], wanted[wanted > 0.0]
+    if (wanted < 1.0).any():
+        row = row[batch.uniform(rng.Purpose.SECOND, row) < wanted]
+    return row
+
+
+def _turn(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[Yielded, Any, None]:
+    """One turn: act, propose, answer, settle."""
+    if not batch.second_pass and (batch.structure.feed or batch.structure.tasks):
+        yield from social.act(batch, rails, stack, row)
+    if not batch.structure.proposals:
+        return
+    deal = yield from bargain.propose(batch, rails, stack, row)
+    if deal is not None:
+        yield from bargain.answer(batch, rails, stack, deal)
+        settle.settle(batch, stack, deal)
+
+
+def _obey(batch: Batch, stack: Stack, orders: Sequence[Control] | None) -> str:
+    """Carry out orders from outside, each logged as an input first; returns the reason of a kill, if any."""
+    for order in orders or ():
+        if isinstance(order, Enact):
+            which = np.arange(batch.world.n_replicates) if order.replicate is None else np.array([order.replicate])
+            _note_order(batch, which, "enact", [order.lever, order.parameter, order.value])
+            stack.enact(batch, order)
+        elif isinstance(order, Kill):
+            allowed = np.broadcast_to(np.asarray(batch.economy.kill_switch_enabled), batch.world.n_replicates)
+            if not allowed.all():
+                raise UsageError("safety.kill_switch_enabled is false in this scenario, so the run cannot be killed.")
+            reason = order.reason or "killed"
+            _note_order(batch, np.arange(batch.world.n_replicates), "kill", [reason])
+            return reason
+    return ""
+
+
+def _note_order(batch: Batch, replicate: I64, question: str, answer: list[Any]) -> None:
+    k = len(replicate)
+    text = [np.full(k, word, dtype=object) for word in (question, json.dumps(answer))]
+    batch.annotate("input", replicate, {"question": text[0], "agent": np.full(k, -1), "answer": text[1]})

@@ -1,0 +1,122 @@
+"""The information boundary: builds what rows may see from the world, and only what their policy asks for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesocosm import rng
+from mesocosm.api import VISIBLE, View
+from mesocosm.engine.batch import Batch, Player
+from mesocosm.env.economy import take
+from mesocosm.env.interaction import Deals
+from mesocosm.env.trust import trust_mean
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+def trust_between(batch: Batch, owner: I64, partner: I64) -> tuple[F64, F64]:
+    """(m, n): how much each owner row trusts a partner row, and the weight behind it."""
+    memory, world = batch.world.memory, batch.world
+    alpha, beta = memory.counts(memory.locate(owner, world.slot[partner]))
+    return trust_mean(alpha, beta, world.prior[partner], take(batch.by_row.prior_strength, owner))
+
+
+def same_coalition(batch: Batch, row: I64, other: I64) -> Mask:
+    """Whether two rows of a replicate are of one policy that knows and backs its own kind."""
+    code = batch.world.code
+    backs = np.array([player.policy.coalition for player in batch.cast])
+    mates: Mask = (code[row] == code[other]) & backs[code[row]]
+    return mates
+
+
+def build_view(batch: Batch, player: Player, question: str, row: I64, source: dict[str, Any]) -> View:
+    """A view of one question for rows of one policy.
+
+    Params   source: column name -> values, or a function of no arguments that computes them; only columns the
+             policy lists in `sees` (all of them for a policy that decides outside) are computed and shown.
+    """
+    asked = VISIBLE[question] if player.policy.external else player.policy.sees
+    shown: dict[str, Any] = {
+        "agent": batch.world.slot[row],
+        "step": batch.step,
+        "epoch": batch.epoch,
+        "rule": batch.rule_at(row),
+        "menu": batch.menu,
+    }
+    for name in asked:
+        if name in source:
+            value = source[name]
+            shown[name] = value() if callable(value) else value
+    if question == "propose":
+        shown["look"] = outlook(batch, batch.world.replicate[row])
+    return View(question, shown)
+
+
+def outlook(batch: Batch, replicate: I64) -> SimpleNamespace:
+    """What the public rules say about outcomes: how good and bad ones look, by level of disguise."""
+    table = batch.table
+    first = take(table.first_class, replicate)
+    levels = range(1, table.n_classes)
+    return SimpleNamespace(
+        screen_good=table.screen_odds[first],
+        screen_bad=[table.screen_odds[first + d] for d in levels],
+        p_good=table.expected_p[first],
+        p_bad=[table.expected_p[first + d] for d in levels],
+        attention_good=table.attention[first],
+        attention_bad=[table.attention[first + d] for d in levels],
+    )
+
+
+def proposal_source(batch: Batch, row: I64, candidate: tuple[I64, I64], exists: tuple[Mask, Mask], x: F64) -> dict[str, Any]:
+    """Columns behind the second question."""
+    world = batch.world
+    of: list[tuple[F64, F64]] = []
+
+    def trust_of() -> list[tuple[F64, F64]]:
+        if not of:
+            of.extend(trust_between(batch, other, row) for other in candidate)
+        return of
+
+    return {
+        "difficulty": x,
+        "exists": exists,
+        "trust_in": lambda: [trust_between(batch, row, other)[0] for other in candidate],
+        "trust_of": lambda: [pair[0] for pair in trust_of()],
+        "weight_of": lambda: [pair[1] for pair in trust_of()],
+        "is_mate": lambda: [same_coalition(batch, row, other) for other in candidate],
+        "payoff_mean": lambda: world.payoff_mean[row],
+        "steps_since_caught": lambda: batch.step - world.caught_step[row],
+        "skill": lambda: world.skill[row],
+    }
+
+
+def answer_source(batch: Batch, deal: Deals, chosen: Any) -> dict[str, Any]:
+    """Columns behind the third question, for some of the deals."""
+    return {
+        "odds": deal.odds[chosen],
+        "trust": deal.trust[chosen],
+        "own_bar": lambda: aligned_values(deal.own, chosen),
+        "joint_bar": lambda: aligned_values(deal.joint, chosen),
+        "tau": lambda: deal.tau[chosen],
+        "is_mate": lambda: same_coalition(batch, deal.row_b[chosen], deal.row_a[chosen]),
+    }
+
+
+def aligned_values(value: Any, chosen: Any) -> Any:
+    """Some entries of a column, or the number itself where all entries agree."""
+    return value[chosen] if isinstance(value, np.ndarray) else value
+
+
+def focus(batch: Batch, row: I64) -> tuple[I64, Mask]:
+    """The post each row reads in this step: keyed, nearer the top more often; and whether there is one."""
+    feed, replicate = batch.world.feed, batch.world.replicate[row]
+    luck = batch.uniform(rng.Purpose.READ, row)
+    n = feed.n_visible[replicate]
+    rank = (luck * luck * n).astype(np.int64)
+    return feed.visible[replicate, rank], n > 0

@@ -1,0 +1,134 @@
+"""Safety rails: limits that bind every policy alike; whatever they refuse becomes an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesocosm import exact
+from mesocosm.agents.duties import MAY
+from mesocosm.api import ACTIONS, POST, REPLY
+from mesocosm.engine.batch import Batch
+from mesocosm.env.economy import take
+
+I64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+RULES = (
+    "", "tool_allowlist", "rate_limit", "max_posts_per_epoch", "min_time_between_posts", "max_content_length",
+    "max_interactions_per_step", "frozen", "unknown_choice",
+)  # fmt: skip
+RULE_NAMES = np.array(RULES, dtype=object)
+UNKNOWN_CHOICE = RULES.index("unknown_choice")
+ACTION_NAMES = np.array([*ACTIONS, "propose", "accept", "act"], dtype=object)
+PROPOSE, ACCEPT, ACT = range(len(ACTIONS), len(ACTIONS) + 3)
+
+
+@dataclass(slots=True)
+class Rails:
+    """Meters of every agent row: tokens of its bucket, posts of the epoch, last post, proposals and answers of the step.
+
+    Source   Plan 1.4 SafetyConfig. `min_time_between_posts` is counted in steps, since the model has no clock.
+    """
+
+    tokens: NDArray[np.float64]  # (n,)
+    posts: I64  # (n,)
+    last_post: I64  # (n,) step
+    initiated: I64  # (n,) proposals of this step
+    answered: I64  # (n,) proposals put to the agent in this step
+
+    def start_epoch(self, batch: Batch) -> None:
+        """Give everybody the epoch's allowance of posts and of budget."""
+        self.posts[:] = 0
+        batch.world.ledger.spent[:] = 0
+
+    def start_step(self, batch: Batch) -> None:
+        """Refill the token buckets and reset the step's counts."""
+        rule = batch.by_row
+        np.add(self.tokens, rule.rate_limit_refill, out=self.tokens)
+        np.minimum(self.tokens, rule.rate_limit_capacity, out=self.tokens)
+        self.initiated[:] = 0
+        self.answered[:] = 0
+
+    def check_actions(self, batch: Batch, row: I64, kind: I64, length: Any) -> Mask:
+        """Which actions may happen; the others are refused, by the first rule they break."""
+        rule = batch.by_row
+        broken = np.where(self.tokens[row] < 1.0, 2, 0)
+        writes = (kind == POST) | (kind == REPLY)
+        if writes.any():
+            broken[writes & (length > take(rule.max_content_length, row))] = 5
+            waited = batch.step - self.last_post[row]
+            broken[writes & (waited < take(rule.min_time_between_posts, row))] = 4
+            broken[writes & (self.posts[row] >= take(rule.max_posts_per_epoch, row))] = 3
+        broken[~MAY[batch.world.role[row], kind]] = 1
+        fine = broken == 0
+        self._refuse(batch, row, broken, kind, fine)
+        done = row if fine.all() else row[fine]
+        self.tokens[done] -= 1.0
+        wrote = row[fine & writes]
+        self.posts[wrote] += 1
+        self.last_post[wrote] = batch.step
+        return fine
+
+    def check_proposals(self, batch: Batch, row: I64) -> Mask:
+        """Which rows may make the proposal they want to make."""
+        rule = batch.by_row
+        broken = np.where(self.tokens[row] < 1.0, 2, 0)
+        broken[self.initiated[row] >= take(rule.max_interactions_per_step, row)] = 6
+        fine = broken == 0
+        self._refuse(batch, row, broken, np.full(len(row), PROPOSE), fine)
+        done = row if fine.all() else row[fine]
+        self.tokens[done] -= 1.0
+        self.initiated[done] += 1
+        return fine
+
+    def check_answers(self, batch: Batch, row: I64, first: Any) -> Mask:
+        """Which proposals a counterparty still has room to answer in this step, in order of precedence.
+
+        Params   row: (k,) counterparties, may repeat; first: a function of no arguments: (k,) precedence.
+        """
+        limit = take(batch.by_row.max_interactions_per_step, row)
+        before = self.answered[row]
+        np.add.at(self.answered, row, 1)
+        fine: Mask = self.answered[row] <= limit
+        late = np.flatnonzero(~fine)
+        if len(late):
+            busy = late[exact.order_by(first()[late])]
+            fine[busy] = before[busy] + exact.rank_within(row[busy]) < at_rows(limit, busy)
+        return fine
+
+    def refuse(self, batch: Batch, row: I64, rule: int, attempt: int) -> None:
+        """Log attempts of rows that a rule forbids."""
+        self._refuse(batch, row, np.full(len(row), rule), np.full(len(row), attempt), np.zeros(len(row), dtype=np.bool_))
+
+    def _refuse(self, batch: Batch, row: I64, broken: I64, attempt: I64, fine: Mask) -> None:
+        if fine.all():
+            return
+        bad = ~fine
+        np.add.at(batch.world.refused, row[bad], 1)
+        columns = {
+            "agent": batch.world.slot[row[bad]],
+            "rule": RULE_NAMES[broken[bad]],
+            "attempt": ACTION_NAMES[attempt[bad]],
+        }
+        batch.emit("refused", row[bad], columns)
+
+
+def at_rows(value: Any, index: I64) -> Any:
+    """Some entries of a column, or the number itself."""
+    return value[index] if isinstance(value, np.ndarray) else value
+
+
+def open_rails(batch: Batch) -> Rails:
+    """Full buckets, nothing posted yet."""
+    n = batch.world.n_rows
+    capacity = np.asarray(batch.by_row.rate_limit_capacity, dtype=np.float64)
+    return Rails(
+        tokens=np.broadcast_to(capacity, n).copy(),
+        posts=np.zeros(n, dtype=np.int64),
+        last_post=np.full(n, -(10**9), dtype=np.int64),
+        initiated=np.zeros(n, dtype=np.int64),
+        answered=np.zeros(n, dtype=np.int64),
+    )

@@ -1,0 +1,150 @@
+"""Between steps: what happens when an epoch begins and when it ends."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesocosm import exact, rng
+from mesocosm.engine import work
+from mesocosm.engine.batch import Batch
+from mesocosm.engine.govern import Stack
+from mesocosm.env.economy import take
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+
+def begin_epoch(batch: Batch) -> None:
+    """Departures and arrivals, the epoch's tasks, and fresh counts. Moves: nothing -> arrivals, leavers -> commons."""
+    world = batch.world
+    for counter in (world.proposed, world.accepted, world.acted, world.refused):
+        counter[:] = 0
+    if batch.epoch > 0:
+        _depart(batch)
+        _arrive(batch)
+    batch.emit_for("epoch_started", np.arange(world.n_replicates), {"active": world.crowd.count.copy()})
+    if batch.structure.tasks:
+        work.open_for_epoch(batch)
+
+
+def _arrive(batch: Batch) -> None:
+    world = batch.world
+    row = np.flatnonzero(batch.roster.arrival_epoch == batch.epoch)
+    if len(row) == 0:
+        return
+    endowment = np.broadcast_to(np.asarray(take(batch.by_row.initial_budget, row), dtype=np.float64), len(row))
+    world.active[row] = True
+    world.ledger.mint(row, exact.micro(endowment))
+    batch.emit("arrived", row, {"agent": world.slot[row], "endowment": endowment})
+    world.refresh_crowd()
+
+
+def _depart(batch: Batch) -> None:
+    """Planned departures take the active agents of a type with the lowest keyed draw; turnover takes each by chance."""
+    world = batch.world
+    leaves = np.zeros(world.n_rows, dtype=np.bool_)
+    luck: F64 | None = None
+    for replicate, scenario in enumerate(batch.scenarios):
+        population = scenario.population
+        planned = [item for item in population.departures if item.epoch == batch.epoch]
+        if not planned and population.turnover == 0.0:
+            continue
+        if luck is None:
+            luck = batch.uniform(rng.Purpose.DEPART, np.arange(world.n_rows))
+        row = np.arange(world.offset[replicate], world.offset[replicate + 1])
+        row = row[world.active[row]]
+        for item in planned:
+            code = batch.roster.policies.index(item.type) if item.type in batch.roster.policies else -1
+            kind = row[(world.code[row] == code) & ~leaves[row]]
+            leaves[kind[exact.order_by(luck[kind])][: item.count]] = True
+        leaves[row[luck[row] < population.turnover]] = True
+    row = np.flatnonzero(leaves)
+    if len(row) == 0:
+        return
+    balance = world.ledger.balance[row].copy()
+    batch.emit("departed", row, {"agent": world.slot[row], "balance": exact.credits(balance)})
+    world.ledger.to_commons(row, balance)
+    world.active[row] = False
+    _drop_work(batch, row)
+    world.refresh_crowd()
+
+
+def _drop_work(batch: Batch, row: I64) -> None:
+    """Tasks that leavers hold go back to wait for another worker."""
+    world = batch.world
+    holding = row[world.holds_task[row] >= 0]
+    at = (world.replicate[holding], world.holds_task[holding])
+    world.tasks.status[at] = work.TaskStatus.planned
+    world.tasks.worker[at] = -1
+    world.holds_task[holding] = -1
+
+
+def end_epoch(batch: Batch, stack: Stack) -> None:
+    """Deadlines, levers, ballots, forgetting, then the state of every agent for the log."""
+    world = batch.world
+    if batch.structure.tasks:
+        work.expire(batch)
+    stack.on_epoch(batch)
+    count_ballots(batch)
+    world.memory.fade(batch.by_row.decay)
+    _snapshot(batch)
+    books = world.ledger
+    amounts = (books.minted, books.burnt, books.treasury, books.commons)
+    named = zip(("minted", "burnt", "treasury", "commons"), amounts, strict=True)
+    columns = {"active": world.crowd.count.copy(), **{name: exact.credits(amount) for name, amount in named}}
+    batch.emit_for("epoch_completed", np.arange(world.n_replicates), columns)
+
+
+def count_ballots(batch: Batch) -> None:
+    """Everybody votes on whom it remembers; reputations move by the weighted mean ballot.
+
+    R <- clip(R + ballot_gain V, -bound, bound), V = sum of weight * sign(m - 1/2) / sum of weight. A coalition votes
+    for its mates, known or not, and against everybody else it remembers.
+    Source   design section 2, Reputation.
+    """
+    world, memory = batch.world, batch.world.memory
+    weight_of = np.array([player.policy.ballot_weight for player in batch.cast])
+    backs = np.array([player.policy.coalition for player in batch.cast])
+    voter, k = np.nonzero((memory.seq >= 0) & world.active[:, None])
+    rated = world.offset[world.replicate[voter]] + memory.partner[voter, k]
+    n = memory.alpha[voter, k] + memory.beta[voter, k]
+    strength = take(batch.by_row.prior_strength, voter)
+    opinion = memory.alpha[voter, k] + strength * world.prior[rated] - 0.5 * (n + strength)
+    sign = np.sign(opinion)
+    loyal = backs[world.code[voter]]
+    if loyal.any():
+        sign = np.where(loyal, -1.0, sign)
+        apart = ~(loyal & (world.code[voter] == world.code[rated]))
+        voter, rated, sign = voter[apart], rated[apart], sign[apart]
+    weight = weight_of[world.code[voter]]
+    given = exact.sum_by(rated, weight * sign, world.n_rows)
+    cast = exact.sum_by(rated, weight, world.n_rows)
+    for code in np.flatnonzero(backs):
+        member = np.flatnonzero((world.code == code) & world.active)
+        mates = exact.count_by(world.replicate[member], world.n_replicates)[world.replicate[member]] - 1
+        given[member] += weight_of[code] * mates
+        cast[member] += weight_of[code] * mates
+    mean = np.where(cast > 0.0, given / np.where(cast > 0.0, cast, 1.0), 0.0)
+    bound = batch.by_row.bound
+    moved = np.minimum(np.maximum(world.reputation + batch.by_row.ballot_gain * mean, -bound), bound)
+    row = world.crowd.row
+    world.set_reputation(row, moved[row], take(batch.by_row.prior_mean, row))
+
+
+def _snapshot(batch: Batch) -> None:
+    """State of every agent that is or was there, for metrics and log."""
+    world = batch.world
+    row = np.flatnonzero(batch.roster.arrival_epoch <= batch.epoch)
+    columns = {
+        "agent": world.slot[row],
+        "active": world.active[row],
+        "reputation": world.reputation[row],
+        "balance": exact.credits(world.ledger.balance[row]),
+        "proposed": world.proposed[row],
+        "accepted": world.accepted[row],
+        "votes_received": world.votes_received[row],
+        "acted": world.acted[row],
+        "refused": world.refused[row],
+    }
+    batch.emit_always("agent_state", world.replicate[row], columns)

@@ -1,0 +1,106 @@
+"""Run directories: where runs live, how they are named, and the manifest that knows host and clock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mesocosm.config.load import dump_scenario
+from mesocosm.config.schema import Scenario
+from mesocosm.errors import UsageError, nearest
+from mesocosm.log.files import write_atomic
+
+MANIFEST = "manifest.json"
+SCENARIO = "scenario.yaml"
+LATEST = "latest"
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+PACKAGES = ("numpy", "pydantic", "msgspec", "pyyaml", "polars")
+
+
+def run_root() -> Path:
+    """Directory under which runs are kept: the environment variable MESOCOSM_RUNS, or ./runs."""
+    return Path(os.environ.get("MESOCOSM_RUNS", "runs"))
+
+
+def scenario_hash(scenario: Scenario, seed: int) -> str:
+    """Eight hex digits that stand for a resolved scenario and seed."""
+    return hashlib.sha256(f"{dump_scenario(scenario)}\n{seed}".encode()).hexdigest()[:8]
+
+
+def make_directory(scenario: Scenario, seed: int) -> Path:
+    """Make an empty run directory named after time, scenario, seed and content."""
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S")
+    name = f"{stamp}_{scenario.scenario_id}_s{seed}_{scenario_hash(scenario, seed)}"
+    for number in range(1, 1000):
+        path = run_root() / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UsageError(f"{path}: cannot make the run directory ({error.strerror}).") from error
+        return path
+    raise UsageError(f"{run_root()}: a thousand runs named {name} exist already.")
+
+
+def find_run(name: str | Path) -> Path:
+    """Resolve a run: `latest`, an id under the run root, or the path of a run directory or log.
+
+    Raises   UsageError when there is none, with the nearest id.
+    """
+    text = str(name)
+    root = run_root()
+    known = sorted(item.name for item in root.iterdir() if (item / MANIFEST).is_file()) if root.is_dir() else []
+    if text == LATEST:
+        if not known:
+            raise UsageError(f"there is no run under {root} yet. Start one: mesocosm run baseline")
+        return root / max(known, key=lambda run: (_started(root / run), run))
+    if "\x00" not in text and Path(text).exists():
+        return Path(text)
+    if RUN_ID.fullmatch(text) and text in known:
+        return root / text
+    raise UsageError(f"no run {text!r}: it is neither a path nor a run under {root}. {nearest(text, known)}")
+
+
+def _started(path: Path) -> str:
+    try:
+        return str(json.loads((path / MANIFEST).read_text(encoding="utf-8")).get("started", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def host_facts() -> dict[str, Any]:
+    """Versions and platform, for the manifest only: nothing of it enters the log."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions}
+
+
+def now() -> str:
+    """Wall-clock time in UTC, for the manifest only."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def write_manifest(directory: Path, facts: dict[str, Any]) -> None:
+    """Write manifest.json atomically."""
+    write_atomic(directory / MANIFEST, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Read manifest.json; empty when there is none or it is damaged."""
+    try:
+        found = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

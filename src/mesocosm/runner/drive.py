@@ -1,0 +1,176 @@
+"""Drives the engine: hands its events to logs and metrics, and what comes from outside to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesocosm.api import Control, DecisionRequest, Kill
+from mesocosm.config.schema import Scenario
+from mesocosm.engine.loop import simulate
+from mesocosm.env.economy import Columns, economy_of
+from mesocosm.env.events import Checkpoint, EventBatch, Tick
+from mesocosm.env.population import Roster, build_roster
+from mesocosm.errors import UsageError
+from mesocosm.log.write import LogSet
+from mesocosm.metrics.evaluate import DEFAULT_METRICS, epoch_row, evaluate_metrics
+from mesocosm.metrics.reporters import sanity_flags
+from mesocosm.metrics.tally import Tally
+
+Row = dict[str, Any]
+Progress = Callable[[int, Row], None]
+Orders = Callable[[Tick], Sequence[Control] | None]
+
+
+class Decider(Protocol):
+    """Answers for agents that no array policy decides."""
+
+    def decide(self, request: DecisionRequest) -> Any:
+        """Decisions for the rows asked about."""
+        ...
+
+    def observe(self, batch: EventBatch) -> None:
+        """Learn what happened."""
+        ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a driven batch came to: a row of metrics per replicate and epoch, flags, and why it ended."""
+
+    rows: list[list[Row]]
+    reason: str
+    flags: list[list[str]]
+    states: list[str] = field(default_factory=list)  # state hash of each replicate at the last checkpoint
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to run and how: the replicates, their log level, and who listens."""
+
+    scenarios: Sequence[Scenario]
+    seeds: Sequence[int]
+    level: str = "full"
+    extra_levers: tuple[str, ...] = ()
+    names: tuple[str, ...] = DEFAULT_METRICS
+
+    def metric_names(self) -> tuple[str, ...]:
+        """Metrics to compute: the default set, and what the scenarios track besides."""
+        tracked = [name for scenario in self.scenarios for name in scenario.metrics_to_track]
+        return tuple(dict.fromkeys([*self.names, *tracked]))
+
+
+def parameters_for_metrics(economy: Columns, scenario: Scenario) -> dict[str, Any]:
+    """Economy parameters that metrics may read."""
+    facts = {name: value for name, value in vars(economy).items() if isinstance(value, float | int | np.ndarray)}
+    return facts | {"steps_per_epoch": float(scenario.simulation.steps_per_epoch)}
+
+
+def open_tally(plan: Plan, roster: Roster) -> Tally:
+    """Empty totals for a batch."""
+    types: list[NDArray[np.int64]] = [roster.types_by_slot(replicate) for replicate in range(len(plan.seeds))]
+    economy = parameters_for_metrics(economy_of(plan.scenarios), plan.scenarios[0])
+    return Tally(plan.metric_names(), roster=types, types=roster.policies, economy=economy)
+
+
+def drive(
+    plan: Plan,
+    logs: LogSet | None = None,
+    *,
+    decider: Decider | None = None,
+    orders: Orders | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run a batch to its end and return its metrics.
+
+    Params   logs: where events go, if anywhere; decider: answers for agents from outside; orders: asked at the end
+             of every turn for enact and kill; progress: called after every epoch with the first replicate's row.
+    Raises   UsageError when agents from outside are asked and nobody answers.
+    """
+    tally = open_tally(plan, build_roster(plan.scenarios))
+    outcome = Outcome([[] for _ in plan.seeds], "", [[] for _ in plan.seeds])
+    play = simulate(plan.scenarios, plan.seeds, plan.level != "epoch", plan.extra_levers)
+    answer: Any = None
+    last_state: EventBatch | None = None
+    while True:
+        try:
+            item = play.send(answer)
+        except StopIteration as stop:
+            outcome.reason = str(stop.value)
+            break
+        answer = None
+        if isinstance(item, EventBatch):
+            last_state = item if item.kind == "agent_state" else last_state
+            _take_events(plan, item, tally, logs, decider)
+        elif isinstance(item, DecisionRequest):
+            answer = _decide(item, decider)
+        elif isinstance(item, Tick):
+            answer = orders(item) if orders is not None else None
+        else:
+            _close_epoch(plan, item, tally, last_state, logs, outcome)
+            if progress is not None:
+                progress(item.epoch, outcome.rows[0][-1])
+    if logs is not None:
+        logs.end(outcome.reason, len(outcome.rows[0]))
+    return outcome
+
+
+def _take_events(plan: Plan, batch: EventBatch, tally: Tally, logs: LogSet | None, decider: Decider | None) -> None:
+    if batch.kind == "interaction":
+        tally.add(batch)
+    if logs is not None and (plan.level != "epoch" or batch.kind == "input"):
+        logs.write(batch)
+    if decider is not None:
+        decider.observe(batch)
+
+
+def _decide(request: DecisionRequest, decider: Decider | None) -> Any:
+    if decider is None:
+        raise UsageError(f"agents of type {request.policy!r} decide outside the engine, and this run has nobody for them.")
+    return decider.decide(request)
+
+
+def _close_epoch(
+    plan: Plan, point: Checkpoint, tally: Tally, state: EventBatch | None, logs: LogSet | None, outcome: Outcome
+) -> None:
+    """Turn the epoch's totals into rows, and put the checkpoint into the logs."""
+    if state is None:
+        raise UsageError("the epoch ended without the agents' states.")
+    names = plan.metric_names()
+    totals = tally.epoch(state)
+    values = evaluate_metrics(totals, names)
+    rows = [epoch_row(point.epoch, values, replicate) for replicate in range(len(plan.seeds))]
+    for replicate, row in enumerate(rows):
+        outcome.rows[replicate].append(row)
+    for flag in sanity_flags(totals, names):
+        outcome.flags[flag["replicate"]].append(str(flag["text"]))
+    outcome.states = point.state_sha256
+    if logs is not None:
+        logs.checkpoint(point, rows)
+
+
+def scheduled(orders: Sequence[tuple[int, int, int, Control]]) -> Orders:
+    """Orders given at the turns at which they were given before, as (epoch, step, turn, order)."""
+    at: dict[tuple[int, int, int], list[Control]] = {}
+    for epoch, step, turn, order in orders:
+        at.setdefault((epoch, step, turn), []).append(order)
+
+    def give(tick: Tick) -> Sequence[Control] | None:
+        return at.get((tick.epoch, tick.step, tick.turn))
+
+    return give
+
+
+def kill_when(stop: Callable[[], str | None], others: Orders | None = None) -> Orders:
+    """Orders that end the run at the next turn once `stop` gives a reason."""
+
+    def give(tick: Tick) -> Sequence[Control] | None:
+        reason = stop()
+        given = list(others(tick) or ()) if others is not None else []
+        return [*given, Kill(reason)] if reason else given
+
+    return give

@@ -1,0 +1,142 @@
+"""Replay: check that a log is whole, recompute every metric from it alone, and re-simulate the run to the byte.
+
+``python -m mesocosm.runner.replay LOG --verify`` does what ``mesocosm replay LOG --verify`` does.
+"""
+
+from __future__ import annotations
+
+import math
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mesocosm.config.load import scenario_from_dict, with_overrides
+from mesocosm.config.schema import Scenario
+from mesocosm.env.economy import economy_of
+from mesocosm.env.population import build_roster
+from mesocosm.errors import ReplayDiffers, UsageError
+from mesocosm.log.files import events_path
+from mesocosm.log.integrity import verify_log
+from mesocosm.log.read import Log, read_log
+from mesocosm.log.write import LogSet, LogWriter
+from mesocosm.metrics.from_log import epochs_from_columns
+from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
+from mesocosm.runner.directory import find_run
+from mesocosm.runner.drive import Decider, Plan, Progress, drive, parameters_for_metrics, scheduled
+from mesocosm.runner.inputs import orders_of
+from mesocosm.runner.runner import MODEL, header_of
+
+AGREES = 0  # difference allowed between a metric of the log and the one recomputed: none
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a replay has shown of a log."""
+
+    path: Path
+    lines: int
+    events: int
+    epochs: int
+    metrics_recomputed: int  # values recomputed from events and found identical; 0 at level epoch
+    trajectory: str
+    complete: bool
+    reason: str
+
+
+def replay(name: str | Path, *, verify: bool = True, progress: Progress | None = None) -> Verification:
+    """Verify a run or log in three ways: its hashes, its metrics recomputed from the events, its bytes re-simulated.
+
+    Params   name: `latest`, a run id, a run directory or a log file; verify: False checks the hashes only.
+    Returns  what was checked; of a cut log, up to the cut (`complete` is then False).
+    Raises   LogDamaged at the first bad line; ReplayDiffers naming the first record and field that differ.
+    """
+    path = events_path(find_run(name))
+    log = read_log(path)
+    recomputed = 0
+    if verify:
+        scenario = _scenario_of(log)
+        if log.header.level != "epoch":
+            recomputed = compare_metrics(log, scenario)
+        resimulate(log, scenario, progress)
+    if log.is_complete:
+        facts = verify_log(path)
+        return Verification(
+            path, facts.lines, facts.events, facts.epochs, recomputed, facts.trajectory, True, facts.reason
+        )
+    points = log.checkpoints
+    last = points[-1] if points else None
+    return Verification(
+        path=path,
+        lines=sum(1 for _ in log.lines()),
+        events=last.events if last else 0,
+        epochs=len(points),
+        metrics_recomputed=recomputed,
+        trajectory=last.trajectory if last else "",
+        complete=False,
+        reason=log.why,
+    )
+
+
+def _scenario_of(log: Log) -> Scenario:
+    if log.header.model != MODEL:
+        raise UsageError(
+            f"{log.path}: the log was written by model {log.header.model!r}, and this is {MODEL!r}: "
+            "its hashes can be verified, but it cannot be re-simulated here."
+        )
+    return scenario_from_dict(log.header.scenario)
+
+
+def compare_metrics(log: Log, scenario: Scenario) -> int:
+    """Recompute the metrics of every completed epoch from events alone and compare them with the checkpoints.
+
+    Returns  how many values were compared, all identical.
+    Raises   ReplayDiffers naming the first epoch and metric that differ.
+    """
+    points = log.checkpoints
+    if not points:
+        return 0
+    roster = build_roster([scenario])
+    tables = log.tables(["interaction", "agent_state"])
+    names = [name for name in points[0].totals if name != "epoch"]
+    rows = epochs_from_columns(
+        tables["interaction"],
+        tables["agent_state"],
+        roster=roster.types_by_slot(0),
+        types=roster.policies,
+        economy=parameters_for_metrics(economy_of([scenario]), scenario),
+        names=names,
+    )
+    compared = 0
+    for point, row in zip(points, rows, strict=False):
+        for name, said in point.totals.items():
+            if not _same(said, row[name]):
+                raise ReplayDiffers(f"{log.path} epoch {point.epoch}", name, said, row[name])
+            compared += 1
+    return compared
+
+
+def _same(said: Any, found: Any) -> bool:
+    if said is None:
+        return isinstance(found, float) and math.isnan(found)
+    return bool(abs(said - found) <= AGREES)
+
+
+def resimulate(log: Log, scenario: Scenario, progress: Progress | None = None) -> None:
+    """Run the log's scenario again, feeding back what came from outside, and compare every byte.
+
+    Raises   ReplayDiffers naming the first record and field that differ.
+    """
+    seed = log.header.seed
+    if scenario.simulation.seed != seed:
+        scenario = with_overrides(scenario, [f"simulation.seed={seed}"])
+    plan = Plan([scenario], [seed], log.header.level)
+    decider: Decider = ReplayedDecisions(log) if log.is_complete else AgentsDriver(plan.scenarios)
+    with LogSet([LogWriter(log.path, header_of(scenario, seed), mode="compare")]) as logs:
+        drive(plan, logs, decider=decider, orders=scheduled(orders_of(log)), progress=progress)
+
+
+if __name__ == "__main__":
+    sys.argv = ["mesocosm", "replay", *sys.argv[1:]]
+    runpy.run_module("mesocosm", run_name="__main__", alter_sys=True)

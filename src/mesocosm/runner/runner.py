@@ -1,0 +1,260 @@
+"""Runs a scenario into a run directory, resumes one that was cut, and loads one that is there.
+
+``python -m mesocosm.runner.runner SCENARIO [--epochs N] [--override a.b=c] [--output FILE]`` does what
+``mesocosm run`` does.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mesocosm.api import Control
+from mesocosm.config.load import dump_scenario, load_scenario, scenario_from_dict, scenario_to_dict, with_overrides
+from mesocosm.config.schema import Scenario
+from mesocosm.errors import LogDamaged, UsageError
+from mesocosm.log.canonical import Header
+from mesocosm.log.files import EVENTS, events_path, write_atomic
+from mesocosm.log.integrity import recover
+from mesocosm.log.read import Log, read_log
+from mesocosm.log.write import LogSet, LogWriter, Mode
+from mesocosm.runner import directory
+from mesocosm.runner.agents_driver import AgentsDriver
+from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, kill_when, scheduled
+from mesocosm.runner.inputs import orders_of
+
+MODEL = "mesocosm-1"
+
+
+@dataclass
+class Run:
+    """A run on disk: where it is, what was asked, and what it came to.
+
+    `rows` holds one dictionary of metrics per epoch; `epochs` gives the same as a Polars frame.
+    """
+
+    path: Path
+    scenario: Scenario
+    seed: int
+    rows: list[dict[str, Any]]
+    reason: str
+    flags: list[str] = field(default_factory=list)
+    trajectory: str = ""
+
+    @property
+    def log_path(self) -> Path:
+        """The event log."""
+        return events_path(self.path)
+
+    @property
+    def log(self) -> Log:
+        """The event log, opened for reading."""
+        return read_log(self.log_path)
+
+    @cached_property
+    def epochs(self) -> Any:
+        """Metrics per epoch as a Polars frame."""
+        import polars
+
+        return polars.DataFrame(self.rows, infer_schema_length=None)
+
+    @cached_property
+    def interactions(self) -> Any:
+        """Every interaction as a Polars frame."""
+        return self.events("interaction")
+
+    @cached_property
+    def agents(self) -> Any:
+        """Every agent's state at the end of every epoch as a Polars frame."""
+        return self.events("agent_state")
+
+    def events(self, kind: str) -> Any:
+        """All events of one kind as a Polars frame."""
+        import polars
+
+        table = self.log.columns(kind)
+        return polars.DataFrame({name: column.tolist() for name, column in table.items()}, strict=False)
+
+
+def run(
+    scenario: str | Path | Scenario,
+    *,
+    seed: int | None = None,
+    epochs: int | None = None,
+    overrides: Sequence[str] = (),
+    output: str | Path | None = None,
+    level: str | None = None,
+    progress: Progress | None = None,
+    orders: Sequence[tuple[int, int, int, Control]] = (),
+    stop: Callable[[], str | None] | None = None,
+    durable: bool = False,
+) -> Run:
+    """Run a scenario and log every event.
+
+    Params   scenario: bundled name, path, or a loaded scenario; overrides: "a.b.c=value"; output: a run directory or
+             a log file ending in .jsonl (by default a new directory under the run root); level: full, columns or
+             epoch; orders: (epoch, step, turn, Enact | Kill); stop: gives a reason to kill the run, or None.
+    Returns  the finished run.
+    Raises   ConfigError with every mistake in the scenario; UsageError; MesocosmError when the disk refuses.
+    """
+    wanted = _resolve(scenario, seed, epochs, overrides, level)
+    target = Path(output) if output is not None else directory.make_directory(wanted, wanted.simulation.seed)
+    if target.suffix != ".jsonl":
+        target.mkdir(parents=True, exist_ok=True)
+    elif target.parent != Path():
+        target.parent.mkdir(parents=True, exist_ok=True)
+    return _play(wanted, target, "create", tuple(orders), progress, stop, durable)
+
+
+def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable[[], str | None] | None = None) -> Run:
+    """Continue a run that was cut, by re-simulation: the log ends up byte-identical to an uninterrupted one.
+
+    Raises   UsageError when the run is complete; LogDamaged when lines were changed rather than cut.
+    """
+    path = directory.find_run(name)
+    found = recover(path)
+    if found.complete:
+        raise UsageError(f"{path}: this run is complete; there is nothing to resume.")
+    if not found.cut:
+        raise LogDamaged(str(events_path(path)), found.n_records + 1, found.good_bytes, found.why)
+    if found.header is not None:
+        scenario, seed = scenario_from_dict(found.header.scenario), found.header.seed
+        orders = orders_of(read_log(path))
+    elif path.is_dir() and (path / directory.SCENARIO).is_file():
+        scenario = load_scenario(path / directory.SCENARIO)
+        seed, orders = scenario.simulation.seed, []
+    else:
+        raise UsageError(f"{path}: not even the first line is whole, so nobody knows what was run. Run it anew.")
+    if scenario.simulation.seed != seed:
+        scenario = with_overrides(scenario, [f"simulation.seed={seed}"])
+    return _play(scenario, path, "resume", tuple(orders), progress, stop, False)
+
+
+def load_run(name: str | Path = directory.LATEST) -> Run:
+    """Open a run: `latest`, an id under the run root, a run directory, or a log file.
+
+    Returns  the run; of a cut one, the epochs that were completed.
+    """
+    path = directory.find_run(name)
+    log = read_log(path)
+    manifest = directory.read_manifest(path) if path.is_dir() else {}
+    end = log.end
+    rows = [_with_nan(point.totals) for point in log.checkpoints]
+    return Run(
+        path=path,
+        scenario=scenario_from_dict(log.header.scenario),
+        seed=log.header.seed,
+        rows=rows,
+        reason=end.reason if end is not None else "cut",
+        flags=[str(flag) for flag in manifest.get("flags", [])],
+        trajectory=end.trajectory if end is not None else "",
+    )
+
+
+def _with_nan(totals: dict[str, Any]) -> dict[str, Any]:
+    return {name: float("nan") if value is None else value for name, value in totals.items()}
+
+
+def _resolve(
+    scenario: str | Path | Scenario, seed: int | None, epochs: int | None, overrides: Sequence[str], level: str | None
+) -> Scenario:
+    wanted = [*overrides]
+    for key, value in (("simulation.seed", seed), ("simulation.epochs", epochs), ("log.level", level)):
+        if value is not None:
+            wanted.append(f"{key}={value}")
+    if isinstance(scenario, Scenario):
+        return with_overrides(scenario, wanted) if wanted else scenario
+    return load_scenario(scenario, wanted)
+
+
+def header_of(scenario: Scenario, seed: int) -> Header:
+    """First line of the log of one replicate."""
+    return Header(model=MODEL, level=scenario.log.level, seed=seed, scenario=scenario_to_dict(scenario))
+
+
+def _play(
+    scenario: Scenario,
+    target: Path,
+    mode: Mode,
+    orders: tuple[tuple[int, int, int, Control], ...],
+    progress: Progress | None,
+    stop: Callable[[], str | None] | None,
+    durable: bool,
+) -> Run:
+    """Drive one replicate into its log, keeping the manifest true before and after."""
+    seed = scenario.simulation.seed
+    facts = {"run": target.name, "status": "running", "seed": seed, "scenario_id": scenario.scenario_id}
+    facts |= {"started": directory.now(), "host": directory.host_facts()}
+    began = time.perf_counter()
+    in_directory = target.is_dir()
+    if in_directory:
+        if mode == "create" and (target / EVENTS).exists():
+            raise UsageError(f"{target}: there is a run in this directory already. Choose another --output, or --resume it.")
+        write_atomic(target / directory.SCENARIO, dump_scenario(scenario).encode())
+        directory.write_manifest(target, facts)
+    plan = Plan([scenario], [seed], scenario.log.level)
+    with LogSet([LogWriter(target, header_of(scenario, seed), mode=mode, durable=durable)]) as logs:
+        outcome = drive(plan, logs, decider=AgentsDriver(plan.scenarios), orders=_orders(orders, stop), progress=progress)
+        trajectory = logs.writers[0].trajectory
+    made = Run(target, scenario, seed, outcome.rows[0], outcome.reason, _told(outcome), trajectory)
+    if in_directory:
+        facts |= {
+            "status": "completed" if outcome.reason == "completed" else "killed",
+            "reason": outcome.reason,
+            "finished": directory.now(),
+            "wall_s": round(time.perf_counter() - began, 3),
+            "epochs": len(made.rows),
+            "trajectory_sha256": trajectory,
+            "flags": made.flags,
+        }
+        directory.write_manifest(target, facts)
+    return made
+
+
+def _orders(given: tuple[tuple[int, int, int, Control], ...], stop: Callable[[], str | None] | None) -> Orders | None:
+    planned = scheduled(given) if given else None
+    return kill_when(stop, planned) if stop is not None else planned
+
+
+def _told(outcome: Outcome) -> list[str]:
+    """Sanity flags of the first replicate, each once."""
+    return list(dict.fromkeys(outcome.flags[0]))
+
+
+def run_batch(
+    scenarios: Sequence[Scenario],
+    seeds: Sequence[int],
+    output: str | Path | None = None,
+    *,
+    level: str = "epoch",
+    decider: Decider | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run many (scenario, seed) replicates in one table; each gets its own log under `output` if one is named.
+
+    Params   scenarios, seeds: one each per replicate; the scenarios must agree in structure.
+    Returns  rows of metrics per replicate and epoch.
+    """
+    plan = Plan(scenarios, [int(seed) for seed in seeds], level)
+    chosen = decider or AgentsDriver(scenarios)
+    if output is None:
+        return drive(plan, None, decider=chosen, progress=progress)
+    writers = []
+    for number, (scenario, seed) in enumerate(zip(scenarios, seeds, strict=True)):
+        place = Path(output) / f"replicate_{number:04d}"
+        place.mkdir(parents=True, exist_ok=True)
+        asked = with_overrides(scenario, [f"simulation.seed={seed}", f"log.level={level}"])
+        writers.append(LogWriter(place, header_of(asked, seed), keep_open=len(seeds) <= 256))
+    with LogSet(writers) as logs:
+        return drive(plan, logs, decider=chosen, progress=progress)
+
+
+if __name__ == "__main__":
+    sys.argv = ["mesocosm", "run", *sys.argv[1:]]
+    runpy.run_module("mesocosm", run_name="__main__", alter_sys=True)
