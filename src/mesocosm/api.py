@@ -218,7 +218,8 @@ def bind(rule: P, index: I64) -> P:
     if not any(isinstance(entry, np.ndarray) for entry in value.values()):
         return rule
     bound = object.__new__(type(rule))
-    bound.__dict__.update({name: take(entry, index) for name, entry in value.items()})
+    for name, entry in value.items():
+        object.__setattr__(bound, name, take(entry, index))
     return bound
 
 

@@ -8,7 +8,19 @@ import numpy as np
 
 from mesocosm.agents.roles import ROLE_LIST
 from mesocosm.api import (
-    ACTIONS, APPROVE, CLAIM, FLAG, PLAN, POST, REJECT, REPLY, SUBMIT, VOTE, Acts, Mask, View,
+    ACTIONS,
+    APPROVE,
+    CLAIM,
+    FLAG,
+    PLAN,
+    POST,
+    REJECT,
+    REPLY,
+    SUBMIT,
+    VOTE,
+    Acts,
+    Mask,
+    View,
 )  # fmt: skip
 from mesocosm.env.tasks import TaskStatus
 

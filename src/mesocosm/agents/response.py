@@ -71,7 +71,10 @@ def believed_acceptance(view: View, trust: F64, is_mate: Any, disguises: range) 
         chance: F64 = acceptance_chance(trust, eye, strict)
         if not same:
             chance = chance + OMEGA * (acceptance_chance(trust, eye, own) - chance)
-        return chance if is_mate is None else np.where(is_mate, 1.0, chance)
+        if is_mate is None:
+            return chance
+        surely: F64 = np.where(is_mate, 1.0, chance)
+        return surely
 
     nothing = np.zeros(0)
     bad = [mixed(look.screen_bad[d]) if d in disguises else nothing for d in range(len(menu.disguise))]
@@ -88,7 +91,8 @@ def value_of_trust(view: View, trust: F64, weight: F64, outcome: Any) -> F64:
     rule = view.rule
     moved = (trust * weight + outcome) / (weight + 1.0)
     gain = acceptance_chance(moved, STANDARD_LOOK, STANDARD_BAR) - acceptance_chance(trust, STANDARD_LOOK, STANDARD_BAR)
-    return rule.patience * np.maximum(view.payoff_mean, rule.payoff_floor) * gain
+    worth: F64 = rule.patience * np.maximum(view.payoff_mean, rule.payoff_floor) * gain
+    return worth
 
 
 def payoff_given(view: View, p_seen: Any, p_settled: Any, attention: Any) -> Any:

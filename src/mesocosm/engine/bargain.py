@@ -196,5 +196,3 @@ def _override(batch: Batch, deal: Deals, mode: Any, yes: Mask) -> Mask:
     joint = deal.p > deal.joint
     consent = (deal.p > deal.own) & (deal.p > initiator_bar(rule, deal.tau, deal.c_a))
     return np.where(mode == JOINT, joint, np.where(mode == CONSENT, consent, np.where(mode == ALL, True, yes)))
-
-

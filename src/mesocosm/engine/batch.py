@@ -154,7 +154,7 @@ def open_batch(scenarios: Sequence[Scenario], seeds: Sequence[int], detail: bool
 def _cast(roster: Roster) -> list[Player]:
     """The policies in play, by code, with each group's parameters spread over its rows."""
     cast = []
-    for code, name in enumerate(roster.policies):
+    for name in roster.policies:
         target = registry.find("policy", name).target
         groups = [number for number, group in enumerate(roster.groups) if group[0] == name]
         parameter = {}
@@ -166,15 +166,14 @@ def _cast(roster: Roster) -> list[Player]:
                 by_group = by_group[where[roster.group]]
             parameter[item.name] = by_group
         cast.append(Player(name, target(), parameter))
-        del code
     return cast
 
 
 def aligned(player: Player, row: I64) -> Policy:
     """The policy with its parameters aligned with rows; itself where they are the same for all."""
-    if not any(isinstance(value, np.ndarray) for value in player.parameter.values()):
-        if all(getattr(player.policy, name) == value for name, value in player.parameter.items()):
-            return player.policy
+    varies = any(isinstance(value, np.ndarray) for value in player.parameter.values())
+    if not varies and all(getattr(player.policy, name) == value for name, value in player.parameter.items()):
+        return player.policy
     bound = object.__new__(type(player.policy))
     bound.__dict__.update({name: take(value, row) for name, value in player.parameter.items()})
     return bound

@@ -151,7 +151,9 @@ class Stack:
         seat = seats[order.lever]
         known = [item.name for item in registry.params(type(seat.lever))]
         if order.parameter not in known:
-            raise UsageError(f"enact: {order.lever} has no parameter {order.parameter!r}. {nearest(order.parameter, known)}")
+            raise UsageError(
+                f"enact: {order.lever} has no parameter {order.parameter!r}. {nearest(order.parameter, known)}"
+            )
         n = batch.world.n_replicates
         values = list(np.broadcast_to(np.asarray(getattr(seat.lever, order.parameter)), n))
         chosen = range(n) if order.replicate is None else [order.replicate]
@@ -181,8 +183,7 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
         }
         lever = _with(target, parameters)
         seats.append(Seat(name, lever, batch, lever.columns(batch.world.n_rows, batch.world.n_replicates)))
-    seats.sort(key=lambda seat: (seat.lever.phase, seat.name))
-    return Stack(seats)
+    return Stack(sorted(seats, key=lambda seat: (seat.lever.phase, seat.name)))
 
 
 def _with(target: type[Lever], parameters: dict[str, Any]) -> Lever:

@@ -1,4 +1,4 @@
-"""The one loop: run > epoch > step > turn. A generator that yields events and asks drivers for what it cannot decide."""
+"""The one loop, run > epoch > step > turn: a generator that yields events and asks drivers for decisions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def simulate(
     Returns  why it ended: "completed" or the reason of the kill.
     Example
         >>> from mesocosm.config.load import load_scenario
-        >>> kinds = [type(item).__name__ for item in simulate([load_scenario("baseline", ["simulation.epochs=1"])], [42])]
+        >>> scenario = load_scenario("baseline", ["simulation.epochs=1"])
+        >>> kinds = [type(item).__name__ for item in simulate([scenario], [42])]
         >>> kinds.count("Tick"), kinds.count("Checkpoint")
         (20, 1)
     """

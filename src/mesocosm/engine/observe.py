@@ -73,7 +73,9 @@ def outlook(batch: Batch, replicate: I64) -> SimpleNamespace:
     )
 
 
-def proposal_source(batch: Batch, row: I64, candidate: tuple[I64, I64], exists: tuple[Mask, Mask], x: F64) -> dict[str, Any]:
+def proposal_source(
+    batch: Batch, row: I64, candidate: tuple[I64, I64], exists: tuple[Mask, Mask], x: F64
+) -> dict[str, Any]:
     """Columns behind the second question."""
     world = batch.world
     of: list[tuple[F64, F64]] = []

@@ -28,7 +28,7 @@ PROPOSE, ACCEPT, ACT = range(len(ACTIONS), len(ACTIONS) + 3)
 
 @dataclass(slots=True)
 class Rails:
-    """Meters of every agent row: tokens of its bucket, posts of the epoch, last post, proposals and answers of the step.
+    """Meters of every agent row: tokens of its bucket, posts of the epoch, proposals and answers of the step.
 
     Source   Plan 1.4 SafetyConfig. `min_time_between_posts` is counted in steps, since the model has no clock.
     """
@@ -63,7 +63,7 @@ class Rails:
             broken[writes & (waited < take(rule.min_time_between_posts, row))] = 4
             broken[writes & (self.posts[row] >= take(rule.max_posts_per_epoch, row))] = 3
         broken[~MAY[batch.world.role[row], kind]] = 1
-        fine = broken == 0
+        fine: Mask = broken == 0
         self._refuse(batch, row, broken, kind, fine)
         done = row if fine.all() else row[fine]
         self.tokens[done] -= 1.0
@@ -77,7 +77,7 @@ class Rails:
         rule = batch.by_row
         broken = np.where(self.tokens[row] < 1.0, 2, 0)
         broken[self.initiated[row] >= take(rule.max_interactions_per_step, row)] = 6
-        fine = broken == 0
+        fine: Mask = broken == 0
         self._refuse(batch, row, broken, np.full(len(row), PROPOSE), fine)
         done = row if fine.all() else row[fine]
         self.tokens[done] -= 1.0
@@ -101,7 +101,9 @@ class Rails:
 
     def refuse(self, batch: Batch, row: I64, rule: int, attempt: int) -> None:
         """Log attempts of rows that a rule forbids."""
-        self._refuse(batch, row, np.full(len(row), rule), np.full(len(row), attempt), np.zeros(len(row), dtype=np.bool_))
+        self._refuse(
+            batch, row, np.full(len(row), rule), np.full(len(row), attempt), np.zeros(len(row), dtype=np.bool_)
+        )
 
     def _refuse(self, batch: Batch, row: I64, broken: I64, attempt: I64, fine: Mask) -> None:
         if fine.all():

@@ -10,6 +10,7 @@ from mesocosm.engine import work
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.govern import Stack
 from mesocosm.env.economy import take
+from mesocosm.env.tasks import TaskStatus
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -75,7 +76,7 @@ def _drop_work(batch: Batch, row: I64) -> None:
     world = batch.world
     holding = row[world.holds_task[row] >= 0]
     at = (world.replicate[holding], world.holds_task[holding])
-    world.tasks.status[at] = work.TaskStatus.planned
+    world.tasks.status[at] = TaskStatus.planned
     world.tasks.worker[at] = -1
     world.holds_task[holding] = -1
 

@@ -14,7 +14,11 @@ from mesocosm.env.economy import Columns, take
 from mesocosm.env.events import REASONS, Reason
 from mesocosm.env.interaction import Deals
 from mesocosm.env.payoff import (
-    counterparty_payoff, expected_externality, expected_surplus, initiator_payoff, worst_case,
+    counterparty_payoff,
+    expected_externality,
+    expected_surplus,
+    initiator_payoff,
+    worst_case,
 )  # fmt: skip
 from mesocosm.env.proxy import reputation_signal
 from mesocosm.rng import Purpose
@@ -91,12 +95,14 @@ def _running_total(group: I64, value: I64) -> I64:
     total = np.cumsum(value)
     starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
     before = np.r_[0, total[starts[1:] - 1]]
-    return total - np.repeat(before, np.diff(np.r_[starts, len(group)]))
+    running: I64 = total - np.repeat(before, np.diff(np.r_[starts, len(group)]))
+    return running
 
 
 def _pay(batch: Batch, rule: Columns, deal: Deals, done: I64) -> None:
     """Credit accepted deals. Moves: nothing -> both sides (surplus), initiator <-> counterparty (tau), initiator ->
-    burnt (private cost), both -> treasury (lever costs)."""
+    burnt (private cost), both -> treasury (lever costs).
+    """
     world, ledger = batch.world, batch.world.ledger
     outcome_counts = rule.settle_on_outcome
     surplus = (deal.surplus + outcome_counts * (deal.surplus_true - deal.surplus))[done]

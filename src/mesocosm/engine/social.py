@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,19 @@ from numpy.typing import NDArray
 from mesocosm import rng
 from mesocosm.agents.duties import N_TOPICS
 from mesocosm.api import (
-    APPROVE, CLAIM, FLAG, PASS, PLAN, POST, REJECT, REPLY, SUBMIT, VOTE, Acts, DecisionRequest, View,
+    APPROVE,
+    CLAIM,
+    FLAG,
+    PASS,
+    PLAN,
+    POST,
+    REJECT,
+    REPLY,
+    SUBMIT,
+    VOTE,
+    Acts,
+    DecisionRequest,
+    View,
 )  # fmt: skip
 from mesocosm.engine import work
 from mesocosm.engine.batch import Batch, aligned
@@ -19,6 +31,7 @@ from mesocosm.engine.govern import Stack
 from mesocosm.engine.observe import build_view, focus, same_coalition, trust_between
 from mesocosm.engine.outside import own_facts, receive_acts, write_text
 from mesocosm.engine.rails import Rails
+from mesocosm.env.feed import Writing
 
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -31,6 +44,14 @@ TOPICS = np.array(
     dtype=object,
 )  # fmt: skip
 TOPIC_LENGTH = np.array([len(text) for text in TOPICS])
+
+
+class Sight(NamedTuple):
+    """What rows have before them when they act."""
+
+    place: I64  # (k,) of the post in focus
+    any_post: Mask  # (k,) whether there is one
+    offer: work.Offers
 
 
 def act(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[DecisionRequest, Any, None]:
@@ -59,7 +80,7 @@ def act(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[Decisio
         else:
             answer = aligned(player, mine).act(view)
         kind[chosen], value[chosen], topic[chosen], effort[chosen] = answer
-    _carry_out(batch, rails, stack, row, Acts(kind, value, topic, effort), place, any_post, offer)
+    _carry_out(batch, rails, stack, row, Acts(kind, value, topic, effort), Sight(place, any_post, offer))
 
 
 def _detail(batch: Batch, mine: I64, place: I64, any_post: Mask, view: View) -> dict[str, Any]:
@@ -107,10 +128,9 @@ def _second_key(batch: Batch, row: I64) -> Any:
     return key[batch.world.replicate[row]] if isinstance(key, np.ndarray) else key
 
 
-def _carry_out(
-    batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, place: I64, any_post: Mask, offer: work.Offers
-) -> None:
+def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, sight: Sight) -> None:
     """Hold the chosen actions against the rails and change the world accordingly."""
+    offer = sight.offer
     wanted = np.flatnonzero(acts.kind != PASS)
     if len(wanted) == 0:
         return
@@ -121,10 +141,12 @@ def _carry_out(
     done = wanted if fine.all() else wanted[fine]
     kind = acts.kind[done]
     batch.world.acted[row[done]] += 1
+    # what refers to a post comes before new posts, which may take its place in the ring
+    there, place = sight.any_post[done], sight.place
+    _vote(batch, row, acts, done[(kind == VOTE) & there], place)
+    _flag(batch, row, done[(kind == FLAG) & there], place)
+    _write(batch, row, acts, done[(kind == REPLY) & there], place, REPLY)
     _write(batch, row, acts, done[kind == POST], place, POST)
-    _write(batch, row, acts, done[(kind == REPLY) & any_post[done]], place, REPLY)
-    _vote(batch, row, acts, done[(kind == VOTE) & any_post[done]], place)
-    _flag(batch, row, done[(kind == FLAG) & any_post[done]], place)
     if batch.structure.tasks and (kind >= PLAN).any():
         for action, carry in (
             (PLAN, work.plan), (CLAIM, work.claim), (SUBMIT, work.submit), (APPROVE, work.judge), (REJECT, work.judge),
@@ -167,9 +189,9 @@ def _write(batch: Batch, row: I64, acts: Acts, chosen: I64, place: I64, kind: in
         world.feed.add_replies(replicate, place[chosen])
     else:
         parent = np.full(len(chosen), -1, dtype=np.int64)
-        values |= {"content": content_of(batch, topic), "derived_from": parent[:, None]}
+        values |= {"content": content_of(batch, topic), "derived_from": parent[:, None][:, :0]}
         seq = batch.emit("posted", mine, values)
-    world.feed.add_posts(world.offset, replicate, slot, topic, seq, batch.step, parent)
+    world.feed.add_posts(world.offset, replicate, Writing(slot, topic, seq, parent), batch.step)
 
 
 def _vote(batch: Batch, row: I64, acts: Acts, chosen: I64, place: I64) -> None:
@@ -203,12 +225,10 @@ def _flag(batch: Batch, row: I64, chosen: I64, place: I64) -> None:
 
 
 def view_of_feed(batch: Batch, replicate: int, limit: int) -> list[tuple[int, int, str, int, int, int, int]]:
-    """What an agent of a replicate sees of the feed: (post, author, content, parent, born, votes, replies), best first."""
+    """Posts that an agent of a replicate sees, best first: (post, author, content, parent, born, votes, replies)."""
     feed = batch.world.feed
     place = feed.get_visible(replicate, limit)
     content = content_of(batch, feed.topic[replicate, place])
     columns = (feed.post, feed.author, feed.parent, feed.born, feed.votes, feed.replies)
     post, author, parent, born, votes, replies = (column[replicate, place].tolist() for column in columns)
     return list(zip(post, author, content.tolist(), parent, born, votes, replies, strict=True))
-
-

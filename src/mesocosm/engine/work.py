@@ -41,7 +41,7 @@ def no_offers(k: int) -> Offers:
 
 
 def offers(batch: Batch, row: I64) -> Offers:
-    """Offer each planner, worker and verifier a task that waits for its role, keyed; a worker first ends what it holds."""
+    """Offer planners, workers and verifiers a task that waits for them, keyed; a worker first ends what it holds."""
     world = batch.world
     place, stage = no_offers(len(row))
     if not world.tasks.status.any():
@@ -106,7 +106,9 @@ def _winners(batch: Batch, row: I64, place: I64) -> I64:
     return np.sort(ordered[first], kind="stable")
 
 
-def _move(batch: Batch, kind: str, row: I64, offer: Offers, wanted: TaskStatus, after: TaskStatus) -> tuple[I64, I64, I64]:
+def _move(
+    batch: Batch, kind: str, row: I64, offer: Offers, wanted: TaskStatus, after: TaskStatus
+) -> tuple[I64, I64, I64]:
     """Advance tasks that are in the wanted status, one winner each. Returns positions, replicates and places."""
     tasks, replicate = batch.world.tasks, batch.world.replicate[row]
     ready = np.flatnonzero((offer.stage > 0) & (tasks.status[replicate, offer.place] == wanted))
@@ -161,7 +163,7 @@ def submit(batch: Batch, row: I64, offer: Offers, effort: F64, approves: bool) -
 
 
 def judge(batch: Batch, row: I64, offer: Offers, effort: F64, approves: bool) -> None:
-    """Verifiers approve (the budget is paid out) or reject (back to a worker). Moves: budget hold -> the three roles."""
+    """Verifiers approve (the budget is paid out) or reject (back to a worker). Moves: budget hold -> three roles."""
     world, tasks = batch.world, batch.world.tasks
     if not approves:
         won, *where = _move(batch, "task_rejected", row, offer, TaskStatus.submitted, TaskStatus.planned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,15 @@ from mesocosm import exact
 I64 = NDArray[np.int64]
 SCORE_UNIT = 1 << 20  # resolution of the visibility score when ranking
 WORD = 64
+
+
+class Writing(NamedTuple):
+    """New posts: (k,) each."""
+
+    author: I64  # slot
+    topic: I64
+    seq: I64
+    parent: I64  # seq of the post it answers, -1 for none
 
 
 @dataclass(slots=True)
@@ -40,7 +49,7 @@ class Feed:
     @property
     def capacity(self) -> int:
         """P, how many posts a replicate keeps."""
-        return self.post.shape[1]
+        return int(self.post.shape[1])
 
     def rank(self, alpha: Any, beta: Any) -> None:
         """Order the posts of every replicate by visibility; ties go to the later post."""
@@ -62,9 +71,7 @@ class Feed:
         age = step - self.born[replicate, place]
         return self.votes[replicate, place] + alpha * self.replies[replicate, place] - beta * age
 
-    def add_posts(
-        self, rows_of: I64, replicate: I64, author: I64, topic: I64, seq: I64, step: int, parent: I64
-    ) -> None:
+    def add_posts(self, rows_of: I64, replicate: I64, written: Writing, step: int) -> None:
         """Write posts; the oldest make room. Params: rows_of: offset of each replicate's agents (R + 1,).
 
         Posts come grouped by replicate; more than P posts in one turn leave only the last P.
@@ -75,10 +82,10 @@ class Feed:
         last = turn >= many[replicate] - self.capacity
         self._clear_votes(rows_of, replicate[last], place[last])
         where = (replicate[last], place[last])
-        self.post[where] = seq[last]
-        self.author[where] = author[last]
-        self.topic[where] = topic[last]
-        self.parent[where] = parent[last]
+        self.post[where] = written.seq[last]
+        self.author[where] = written.author[last]
+        self.topic[where] = written.topic[last]
+        self.parent[where] = written.parent[last]
         self.born[where] = step
         self.votes[where] = 0
         self.replies[where] = 0
@@ -97,7 +104,8 @@ class Feed:
     def has_voted(self, row: I64, place: I64) -> NDArray[np.bool_]:
         """Whether agents have already voted on the post in a place."""
         word = self.seen_by[row, place >> 6]
-        return (word >> (place & 63).astype(np.uint64)) & np.uint64(1) > 0
+        voted: NDArray[np.bool_] = (word >> (place & 63).astype(np.uint64)) & np.uint64(1) > 0
+        return voted
 
     def add_votes(self, row: I64, replicate: I64, place: I64, value: I64) -> None:
         """Count votes (+1 or -1); each row votes once in a call."""

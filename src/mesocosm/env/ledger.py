@@ -22,7 +22,7 @@ class Ledger:
     Shapes   n = agent rows, R = replicates. All amounts are int64 micro-credits.
     """
 
-    replicate: NDArray[np.int32]  # (n,)
+    replicate: I64  # (n,)
     balance: I64  # (n,)
     hold: dict[str, I64]  # kind -> (n,), placed by an agent; "budget" is (R,), placed by the commons
     treasury: I64  # (R,)
@@ -112,7 +112,7 @@ class Ledger:
         np.add.at(self.balance, row, amount)
 
 
-def open_ledger(replicate: NDArray[np.int32], n_replicates: int) -> Ledger:
+def open_ledger(replicate: I64, n_replicates: int) -> Ledger:
     """A ledger with empty accounts for every agent row and replicate."""
     n = len(replicate)
     hold = {kind: np.zeros(n_replicates if kind == "budget" else n, dtype=np.int64) for kind in HOLDS}

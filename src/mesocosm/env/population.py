@@ -41,7 +41,7 @@ class Roster:
 
 def slots_of(scenario: Scenario) -> list[tuple[str, tuple[tuple[str, Any], ...], str, float, int]]:
     """(policy, params, role, skill, arrival epoch) of every slot of one scenario, in order of slot."""
-    slots = []
+    slots: list[tuple[str, tuple[tuple[str, Any], ...], str, float, int]] = []
     for group in scenario.agents:
         described = (group.type, tuple(sorted(group.params.items())), group.role, group.skill, 0)
         slots.extend([described] * group.count)

@@ -81,12 +81,15 @@ class TraceTable:
     def outcome_class(self, replicate: Any, is_good: NDArray[np.bool_], disguise: NDArray[np.integer[Any]]) -> I64:
         """Class of each proposal, from its outcome and its level of disguise."""
         first = self.first_class[replicate] if isinstance(self.first_class, np.ndarray) else self.first_class
-        return np.where(is_good, 0, disguise + 1) + first
+        outcome: I64 = np.where(is_good, 0, disguise + 1) + first
+        return outcome
 
 
 def trace_table(economy: Columns, structure: Structure, n_replicates: int) -> TraceTable:
     """Tabulate traces for every distinct economy of a batch."""
-    columns = [np.broadcast_to(np.asarray(getattr(economy, name), dtype=np.float64), n_replicates) for name in Traits._fields]
+    columns = [
+        np.broadcast_to(np.asarray(getattr(economy, name), dtype=np.float64), n_replicates) for name in Traits._fields
+    ]
     rows = [Traits(*(float(x) for x in row)) for row in zip(*columns, strict=True)]
     distinct = sorted(set(rows))
     parts = [_tabulate(traits, structure.disguise_menu, structure.noise, structure.calibration) for traits in distinct]
@@ -94,13 +97,13 @@ def trace_table(economy: Columns, structure: Structure, n_replicates: int) -> Tr
     index = {traits: number for number, traits in enumerate(distinct)}
     first = np.array([index[traits] * n_classes for traits in rows], dtype=np.int64)
     joined = [np.concatenate([part[column] for part in parts]) for column in range(8)]
-    edge = joined[7].reshape(-1, COUNT_MAX + 1) + np.arange(len(parts) * n_classes)[:, None]
-    return TraceTable(n_classes, 0 if len(parts) == 1 else first, *joined[:7], edge.ravel())
+    edge: F64 = joined[7].reshape(-1, COUNT_MAX + 1) + np.arange(len(parts) * n_classes)[:, None]
+    where = 0 if len(parts) == 1 else first
+    soft, hard, screen, attention, expected, slope, intercept = joined[:7]
+    return TraceTable(n_classes, where, soft, hard, screen, attention, expected, slope, intercept, edge.ravel())
 
 
-def draw_traces(
-    rule: Columns, table: TraceTable, outcome: I64, draw: dict[str, Any], gaussian: bool = False
-) -> Traces:
+def draw_traces(rule: Columns, table: TraceTable, outcome: I64, draw: dict[str, Any], gaussian: bool = False) -> Traces:
     """Traces of proposals whose outcome class is given, from keyed draws.
 
     Params   draw: "progress" and "engagement" standard normal (k,), "counts" three uniforms (3, k).
@@ -173,9 +176,7 @@ def _score_distribution(traits: Traits, soft: float, cdf: F64, noise: str) -> tu
     weight = joint[kept]
     half = 0.5 * traits.weight_rejection_misuse
     counted = (
-        traits.weight_rework * REWORK_SIGNAL[kept[0]]
-        + half * REJECTION_SIGNAL[kept[1]]
-        + half * MISUSE_SIGNAL[kept[2]]
+        traits.weight_rework * REWORK_SIGNAL[kept[0]] + half * REJECTION_SIGNAL[kept[1]] + half * MISUSE_SIGNAL[kept[2]]
     )
     value = smooth[:, None] + counted[None, :]
     share = np.broadcast_to(weight / (np.sum(weight) * len(smooth)), value.shape)

@@ -82,16 +82,19 @@ class Tasks:
         self.v[where] = 0
         self.last_seq[where] = seq
         np.add.at(self.opened, replicate, 1)
-        return self.number[where]
+        number: I64 = self.number[where]
+        return number
 
     def room(self) -> I64:
         """Free places per replicate (R,)."""
-        return (self.status == TaskStatus.empty).sum(axis=1)
+        free: I64 = (self.status == TaskStatus.empty).sum(axis=1)
+        return free
 
     def overdue(self, epoch: int) -> tuple[I64, I64]:
         """(replicate, place) of open tasks whose deadline is this epoch or earlier."""
         is_open = (self.status > TaskStatus.empty) & (self.status < TaskStatus.completed)
-        return np.nonzero(is_open & (self.deadline <= epoch))
+        replicate, place = np.nonzero(is_open & (self.deadline <= epoch))
+        return replicate, place
 
     def close(self, replicate: I64, place: I64) -> None:
         """Free the places of finished tasks."""

@@ -38,7 +38,7 @@ class Memory:
     @property
     def n_places(self) -> int:
         """K, the number of partners an agent can remember."""
-        return self.partner.shape[1]
+        return int(self.partner.shape[1])
 
     def locate(self, owner: I64, partner_slot: I64) -> I64:
         """Flat index of each owner's record of a partner, -1 where there is none."""

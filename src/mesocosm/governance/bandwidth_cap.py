@@ -23,7 +23,9 @@ class BandwidthCap(Lever):
     neutral: ClassVar[dict[str, float]] = {"max_actions": 1_000_000_000}
     short_forms: ClassVar[dict[str, str]] = {"bandwidth_cap": "max_actions"}
 
-    max_actions: int = param(10, about="proposals an agent may make per epoch", unit="proposals", ge=0, le=1_000_000_000)
+    max_actions: int = param(
+        10, about="proposals an agent may make per epoch", unit="proposals", ge=0, le=1_000_000_000
+    )
 
     def may_propose(self, bench: Bench, row: I64) -> Mask | None:
         """Whether the agent has proposals left in this epoch."""

@@ -130,7 +130,9 @@ def _take_events(plan: Plan, batch: EventBatch, tally: Tally, logs: LogSet | Non
 
 def _decide(request: DecisionRequest, decider: Decider | None) -> Any:
     if decider is None:
-        raise UsageError(f"agents of type {request.policy!r} decide outside the engine, and this run has nobody for them.")
+        raise UsageError(
+            f"agents of type {request.policy!r} decide outside the engine, and this run has nobody for them."
+        )
     return decider.decide(request)
 
 

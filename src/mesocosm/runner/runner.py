@@ -60,9 +60,9 @@ class Run:
     @cached_property
     def epochs(self) -> Any:
         """Metrics per epoch as a Polars frame."""
-        import polars
+        import polars as pl
 
-        return polars.DataFrame(self.rows, infer_schema_length=None)
+        return pl.DataFrame(self.rows, infer_schema_length=None)
 
     @cached_property
     def interactions(self) -> Any:
@@ -76,10 +76,10 @@ class Run:
 
     def events(self, kind: str) -> Any:
         """All events of one kind as a Polars frame."""
-        import polars
+        import polars as pl
 
         table = self.log.columns(kind)
-        return polars.DataFrame({name: column.tolist() for name, column in table.items()}, strict=False)
+        return pl.DataFrame({name: column.tolist() for name, column in table.items()}, strict=False)
 
 
 def run(
@@ -109,7 +109,7 @@ def run(
         target.mkdir(parents=True, exist_ok=True)
     elif target.parent != Path():
         target.parent.mkdir(parents=True, exist_ok=True)
-    return _play(wanted, target, "create", tuple(orders), progress, stop, durable)
+    return _play(wanted, target, "create", tuple(orders), progress=progress, stop=stop, durable=durable)
 
 
 def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable[[], str | None] | None = None) -> Run:
@@ -133,7 +133,7 @@ def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable
         raise UsageError(f"{path}: not even the first line is whole, so nobody knows what was run. Run it anew.")
     if scenario.simulation.seed != seed:
         scenario = with_overrides(scenario, [f"simulation.seed={seed}"])
-    return _play(scenario, path, "resume", tuple(orders), progress, stop, False)
+    return _play(scenario, path, "resume", tuple(orders), progress=progress, stop=stop)
 
 
 def load_run(name: str | Path = directory.LATEST) -> Run:
@@ -183,9 +183,10 @@ def _play(
     target: Path,
     mode: Mode,
     orders: tuple[tuple[int, int, int, Control], ...],
+    *,
     progress: Progress | None,
     stop: Callable[[], str | None] | None,
-    durable: bool,
+    durable: bool = False,
 ) -> Run:
     """Drive one replicate into its log, keeping the manifest true before and after."""
     seed = scenario.simulation.seed
@@ -195,12 +196,16 @@ def _play(
     in_directory = target.is_dir()
     if in_directory:
         if mode == "create" and (target / EVENTS).exists():
-            raise UsageError(f"{target}: there is a run in this directory already. Choose another --output, or --resume it.")
+            raise UsageError(
+                f"{target}: there is a run in this directory already. Choose another --output, or --resume it."
+            )
         write_atomic(target / directory.SCENARIO, dump_scenario(scenario).encode())
         directory.write_manifest(target, facts)
     plan = Plan([scenario], [seed], scenario.log.level)
     with LogSet([LogWriter(target, header_of(scenario, seed), mode=mode, durable=durable)]) as logs:
-        outcome = drive(plan, logs, decider=AgentsDriver(plan.scenarios), orders=_orders(orders, stop), progress=progress)
+        outcome = drive(
+            plan, logs, decider=AgentsDriver(plan.scenarios), orders=_orders(orders, stop), progress=progress
+        )
         trajectory = logs.writers[0].trajectory
     made = Run(target, scenario, seed, outcome.rows[0], outcome.reason, _told(outcome), trajectory)
     if in_directory:
