@@ -15,7 +15,9 @@ __version__ = "0.1.0"
 
 #: public name -> the module that defines it
 _HOME = {
+    "Agent": "mesocosm.agents.contract",
     "Scenario": "mesocosm.config.schema",
+    "agent": "mesocosm.agents.contract",
     "lever": "mesocosm.registry",
     "load_run": "mesocosm.runner.runner",
     "load_scenario": "mesocosm.config.load",
@@ -27,8 +29,10 @@ _HOME = {
 }
 
 __all__ = [
+    "Agent",
     "Scenario",
     "__version__",
+    "agent",
     "lever",
     "load_run",
     "load_scenario",

@@ -24,7 +24,7 @@ from mesocosm.log.write import LogSet, LogWriter
 from mesocosm.metrics.from_log import epochs_from_columns
 from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.directory import find_run
-from mesocosm.runner.drive import Decider, Plan, Progress, drive, parameters_for_metrics, scheduled
+from mesocosm.runner.drive import Decider, Plan, Progress, drive, kill_when, parameters_for_metrics, scheduled
 from mesocosm.runner.inputs import orders_of
 from mesocosm.runner.runner import MODEL, header_of
 
@@ -132,9 +132,13 @@ def resimulate(log: Log, scenario: Scenario, progress: Progress | None = None) -
     if scenario.simulation.seed != seed:
         scenario = with_overrides(scenario, [f"simulation.seed={seed}"])
     plan = Plan([scenario], [seed], log.header.level)
-    decider: Decider = ReplayedDecisions(log) if log.is_complete else AgentsDriver(plan.scenarios)
+    # a cut log holds the answers up to the cut; beyond it the agents themselves are asked, and nothing is compared
+    decider: Decider = ReplayedDecisions(log, then=None if log.is_complete else AgentsDriver(plan.scenarios))
     with LogSet([LogWriter(log.path, header_of(scenario, seed), mode="compare")]) as logs:
-        drive(plan, logs, decider=decider, orders=scheduled(orders_of(log)), progress=progress)
+        orders = scheduled(orders_of(log))
+        if not log.is_complete:
+            orders = kill_when(lambda: None if logs.writers[0].behind else "the log was cut here", orders)
+        drive(plan, logs, decider=decider, orders=orders, progress=progress)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from mesocosm.log.integrity import recover
 from mesocosm.log.read import Log, read_log
 from mesocosm.log.write import LogSet, LogWriter, Mode
 from mesocosm.runner import directory
-from mesocosm.runner.agents_driver import AgentsDriver
+from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, kill_when, scheduled
 from mesocosm.runner.inputs import orders_of
 
@@ -125,15 +125,16 @@ def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable
         raise LogDamaged(str(events_path(path)), found.n_records + 1, found.good_bytes, found.why)
     if found.header is not None:
         scenario, seed = scenario_from_dict(found.header.scenario), found.header.seed
-        orders = orders_of(read_log(path))
+        log = read_log(path)
+        orders, decider = orders_of(log), ReplayedDecisions(log, then=AgentsDriver([scenario]))
     elif path.is_dir() and (path / directory.SCENARIO).is_file():
         scenario = load_scenario(path / directory.SCENARIO)
-        seed, orders = scenario.simulation.seed, []
+        seed, orders, decider = scenario.simulation.seed, [], None
     else:
         raise UsageError(f"{path}: not even the first line is whole, so nobody knows what was run. Run it anew.")
     if scenario.simulation.seed != seed:
         scenario = with_overrides(scenario, [f"simulation.seed={seed}"])
-    return _play(scenario, path, "resume", tuple(orders), progress=progress, stop=stop)
+    return _play(scenario, path, "resume", tuple(orders), progress=progress, stop=stop, decider=decider)
 
 
 def load_run(name: str | Path = directory.LATEST) -> Run:
@@ -187,6 +188,7 @@ def _play(
     progress: Progress | None,
     stop: Callable[[], str | None] | None,
     durable: bool = False,
+    decider: Decider | None = None,
 ) -> Run:
     """Drive one replicate into its log, keeping the manifest true before and after."""
     seed = scenario.simulation.seed
@@ -204,7 +206,7 @@ def _play(
     plan = Plan([scenario], [seed], scenario.log.level)
     with LogSet([LogWriter(target, header_of(scenario, seed), mode=mode, durable=durable)]) as logs:
         outcome = drive(
-            plan, logs, decider=AgentsDriver(plan.scenarios), orders=_orders(orders, stop), progress=progress
+            plan, logs, decider=decider or AgentsDriver(plan.scenarios), orders=_orders(orders, stop), progress=progress
         )
         trajectory = logs.writers[0].trajectory
     made = Run(target, scenario, seed, outcome.rows[0], outcome.reason, _told(outcome), trajectory)
