@@ -16,7 +16,7 @@ help:
 	@echo "make clean   remove .venv, caches and build output (never runs/)"
 
 run: core
-	@$(MESOCOSM) run baseline --epochs 10 --seed 42
+	@$(MESOCOSM) run baseline --epochs 10 --seed 42 --plot
 	@$(MESOCOSM) replay latest --verify
 	@echo
 	@echo "Try next:"

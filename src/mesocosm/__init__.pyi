@@ -1,3 +1,4 @@
+from mesocosm.agents.contract import Agent, agent
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.registry import lever, metric, param, policy
@@ -5,8 +6,10 @@ from mesocosm.runner.replay import replay
 from mesocosm.runner.runner import load_run, run
 
 __all__ = [
+    "Agent",
     "Scenario",
     "__version__",
+    "agent",
     "lever",
     "load_run",
     "load_scenario",

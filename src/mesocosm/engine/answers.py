@@ -22,6 +22,7 @@ I64 = NDArray[np.int64]
 INVALID = -2  # as kind of an act, choice of a proposal, or answer to one: it made no sense
 NOBODY = -1
 SAYS_INVALID = '["invalid"]'
+BARE = tuple(name for kind, name in enumerate(ACTIONS) if kind not in (POST, REPLY, VOTE, SUBMIT))
 
 
 def _text(*parts: Any) -> str:
@@ -89,7 +90,7 @@ def _act_of(text: str, write: Callable[[str], int]) -> tuple[int, int, int, floa
             return VOTE, value, 0, 0.0
         case ["submit", int(effort) | float(effort)]:
             return SUBMIT, 1, 0, float(effort)
-        case [str(word)] if word in ACTIONS:
+        case [str(word)] if word in BARE:
             return ACTIONS.index(word), 1, 0, 0.0
     raise UsageError(f"{text} is no act: the decision cannot be fed back.")
 

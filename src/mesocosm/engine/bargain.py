@@ -150,7 +150,7 @@ def answer(batch: Batch, rails: Rails, stack: Stack, deal: Deals) -> Generator[D
     world = batch.world
     deal.reason = np.full(len(deal), Reason.declined, dtype=np.int8)
     frozen = world.frozen_until[deal.row_b] > batch.step
-    room = rails.check_answers(batch, deal.row_b, lambda: precedence(batch)[deal.row_a])
+    room = rails.check_answers(batch, deal.row_a, deal.row_b, lambda: precedence(batch)[deal.row_a])
     admitted = stack.admit(deal)
     yes = yield from _ask_counterparties(batch, rails, deal)
     mode = take(batch.economy.acceptance, deal.replicate)

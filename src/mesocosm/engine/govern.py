@@ -100,7 +100,7 @@ class Stack:
             if type(seat.lever).cost is not Lever.cost:
                 a, b = seat.at(deal.replicate).cost(deal)
                 c_a, c_b = c_a + a, c_b + b
-        return c_a, c_b
+        return _spread(c_a, len(deal)), _spread(c_b, len(deal))
 
     def may_propose(self, batch: Batch, row: I64) -> Mask | None:
         """Which rows may propose; None when nobody is barred."""
@@ -184,6 +184,11 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
         lever = _with(target, parameters)
         seats.append(Seat(name, lever, batch, lever.columns(batch.world.n_rows, batch.world.n_replicates)))
     return Stack(sorted(seats, key=lambda seat: (seat.lever.phase, seat.name)))
+
+
+def _spread(cost: Any, k: int) -> Any:
+    """A cost as a column, unless nothing is charged."""
+    return np.full(k, cost) if np.ndim(cost) == 0 and cost else cost
 
 
 def _with(target: type[Lever], parameters: dict[str, Any]) -> Lever:

@@ -28,7 +28,7 @@ PROPOSE, ACCEPT, ACT = range(len(ACTIONS), len(ACTIONS) + 3)
 
 @dataclass(slots=True)
 class Rails:
-    """Meters of every agent row: tokens of its bucket, posts of the epoch, proposals and answers of the step.
+    """Meters of every agent row: tokens of its bucket, posts of the epoch, dealings of the step.
 
     Source   Plan 1.4 SafetyConfig. `min_time_between_posts` is counted in steps, since the model has no clock.
     """
@@ -36,8 +36,7 @@ class Rails:
     tokens: NDArray[np.float64]  # (n,)
     posts: I64  # (n,)
     last_post: I64  # (n,) step
-    initiated: I64  # (n,) proposals of this step
-    answered: I64  # (n,) proposals put to the agent in this step
+    dealings: I64  # (n,) proposals of this step that the agent made or was to answer
 
     def start_epoch(self, batch: Batch) -> None:
         """Give everybody the epoch's allowance of posts and of budget."""
@@ -49,16 +48,15 @@ class Rails:
         rule = batch.by_row
         np.add(self.tokens, rule.rate_limit_refill, out=self.tokens)
         np.minimum(self.tokens, rule.rate_limit_capacity, out=self.tokens)
-        self.initiated[:] = 0
-        self.answered[:] = 0
+        self.dealings[:] = 0
 
     def check_actions(self, batch: Batch, row: I64, kind: I64, length: Any) -> Mask:
         """Which actions may happen; the others are refused, by the first rule they break."""
         rule = batch.by_row
         broken = np.where(self.tokens[row] < 1.0, 2, 0)
         writes = (kind == POST) | (kind == REPLY)
+        broken[length > take(rule.max_content_length, row)] = 5
         if writes.any():
-            broken[writes & (length > take(rule.max_content_length, row))] = 5
             waited = batch.step - self.last_post[row]
             broken[writes & (waited < take(rule.min_time_between_posts, row))] = 4
             broken[writes & (self.posts[row] >= take(rule.max_posts_per_epoch, row))] = 3
@@ -76,28 +74,29 @@ class Rails:
         """Which rows may make the proposal they want to make."""
         rule = batch.by_row
         broken = np.where(self.tokens[row] < 1.0, 2, 0)
-        broken[self.initiated[row] >= take(rule.max_interactions_per_step, row)] = 6
+        broken[self.dealings[row] >= take(rule.max_interactions_per_step, row)] = 6
         fine: Mask = broken == 0
         self._refuse(batch, row, broken, np.full(len(row), PROPOSE), fine)
         done = row if fine.all() else row[fine]
         self.tokens[done] -= 1.0
-        self.initiated[done] += 1
         return fine
 
-    def check_answers(self, batch: Batch, row: I64, first: Any) -> Mask:
-        """Which proposals a counterparty still has room to answer in this step, in order of precedence.
+    def check_answers(self, batch: Batch, row_a: I64, row_b: I64, first: Any) -> Mask:
+        """Which proposals both sides still have room for in this step, in order of precedence.
 
-        Params   row: (k,) counterparties, may repeat; first: a function of no arguments: (k,) precedence.
+        Params   row_a, row_b: (k,) both sides; first: a function of no arguments: (k,) precedence of the initiators.
         """
+        row = np.concatenate([row_a, row_b])
         limit = take(batch.by_row.max_interactions_per_step, row)
-        before = self.answered[row]
-        np.add.at(self.answered, row, 1)
-        fine: Mask = self.answered[row] <= limit
+        before = self.dealings[row]
+        np.add.at(self.dealings, row, 1)
+        fine: Mask = self.dealings[row] <= limit
         late = np.flatnonzero(~fine)
         if len(late):
-            busy = late[exact.order_by(first()[late])]
+            k = len(row_a)
+            busy = late[exact.order_by(first()[late % k], row_a[late % k])]
             fine[busy] = before[busy] + exact.rank_within(row[busy]) < at_rows(limit, busy)
-        return fine
+        return fine[: len(row_a)] & fine[len(row_a) :]
 
     def refuse(self, batch: Batch, row: I64, rule: int, attempt: int) -> None:
         """Log attempts of rows that a rule forbids."""
@@ -131,6 +130,5 @@ def open_rails(batch: Batch) -> Rails:
         tokens=np.broadcast_to(capacity, n).copy(),
         posts=np.zeros(n, dtype=np.int64),
         last_post=np.full(n, -(10**9), dtype=np.int64),
-        initiated=np.zeros(n, dtype=np.int64),
-        answered=np.zeros(n, dtype=np.int64),
+        dealings=np.zeros(n, dtype=np.int64),
     )

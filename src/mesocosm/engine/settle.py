@@ -26,15 +26,13 @@ from mesocosm.rng import Purpose
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-ROUNDING = 4  # micro-credits that rounding of the parts of a deal can add to a loss
 
 
 def settle(batch: Batch, stack: Stack, deal: Deals) -> None:
     """Value every proposal, refuse what cannot be covered, pay the rest, let levers act, remember and log."""
     rule = batch.economy.at(deal.replicate)
     _value(batch, rule, deal)
-    need = [exact.micro(loss) + ROUNDING for loss in worst_case(rule, deal)]
-    _refuse_uncovered(batch, rule, deal, need)
+    _refuse_uncovered(batch, deal, worst_case(rule, deal))
     deal.accepted = deal.reason == Reason.accepted
     deal.discovered = deal.accepted & (batch.uniform(Purpose.DISCOVERY, deal.row_a) < rule.discovery)
     deal.audited = np.zeros(len(deal), dtype=np.bool_)
@@ -62,7 +60,7 @@ def _value(batch: Batch, rule: Columns, deal: Deals) -> None:
     deal.pi_b_true = counterparty_payoff(rule, deal, deal.surplus_true, deal.externality_true)
 
 
-def _refuse_uncovered(batch: Batch, rule: Columns, deal: Deals, need: list[I64]) -> None:
+def _refuse_uncovered(batch: Batch, deal: Deals, need: tuple[I64, I64]) -> None:
     """Refuse deals whose worst case a side cannot cover from its balance, or that exceed its budget of the epoch.
 
     Deals of one turn are covered in order of precedence: each reserves its worst case, whatever becomes of it.
@@ -85,7 +83,7 @@ def _refuse_uncovered(batch: Batch, rule: Columns, deal: Deals, need: list[I64])
         order = exact.order_by(row, np.concatenate([first, first]), np.tile(deal.row_a[at_risk], 2))
         reserved = _running_total(row[order], loss[order])
         over = np.zeros(len(row), dtype=np.bool_)
-        over[order] = (reserved > limit[row[order]]) & (loss[order] > ROUNDING)
+        over[order] = (reserved > limit[row[order]]) & (loss[order] > 0)
         both = over[: len(at_risk)] | over[len(at_risk) :]
         deal.reason[at_risk[both]] = reason
 
@@ -107,13 +105,14 @@ def _pay(batch: Batch, rule: Columns, deal: Deals, done: I64) -> None:
     outcome_counts = rule.settle_on_outcome
     surplus = (deal.surplus + outcome_counts * (deal.surplus_true - deal.surplus))[done]
     row_a, row_b, replicate = deal.row_a[done], deal.row_b[done], deal.replicate[done]
-    made = exact.micro(surplus)
-    part = exact.micro(take(rule.theta, done) * surplus)
+    theta = take(rule.theta, done)
+    part_a, part_b = exact.micro(theta * surplus), exact.micro((1.0 - theta) * surplus)
     tau, toil = exact.micro(deal.tau[done]), exact.micro(deal.private_cost[done])
     cost_a, cost_b = (_charged(cost, done) for cost in (deal.c_a, deal.c_b))
-    gain_a, gain_b = part - tau - toil, made - part + tau
-    minted = exact.sum_by_int(replicate, np.maximum(made, 0), world.n_replicates)
-    burnt = exact.sum_by_int(replicate, toil - np.minimum(made, 0), world.n_replicates)
+    gain_a, gain_b = part_a - tau - toil, part_b + tau
+    made, lost = np.maximum(part_a, 0) + np.maximum(part_b, 0), np.minimum(part_a, 0) + np.minimum(part_b, 0)
+    minted = exact.sum_by_int(replicate, made, world.n_replicates)
+    burnt = exact.sum_by_int(replicate, toil - lost, world.n_replicates)
     ledger.settle_surplus(row_a, row_b, gain_a, gain_b, minted, burnt)
     if cost_a is not None:
         ledger.to_treasury(row_a, cost_a)

@@ -131,13 +131,12 @@ def _second_key(batch: Batch, row: I64) -> Any:
 def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, sight: Sight) -> None:
     """Hold the chosen actions against the rails and change the world accordingly."""
     offer = sight.offer
-    wanted = np.flatnonzero(acts.kind != PASS)
+    wanted = np.flatnonzero((acts.kind != PASS) & (batch.structure.feed | (acts.kind >= PLAN)))
     if len(wanted) == 0:
         return
     kind = acts.kind[wanted]
-    fine = rails.check_actions(batch, row[wanted], kind, _length(batch, acts.topic[wanted]))
-    if not batch.structure.feed:
-        fine &= ~np.isin(kind, (POST, REPLY, VOTE, FLAG))
+    length = _length(batch, row[wanted], kind, acts.topic[wanted], offer.place[wanted])
+    fine = rails.check_actions(batch, row[wanted], kind, length)
     done = wanted if fine.all() else wanted[fine]
     kind = acts.kind[done]
     batch.world.acted[row[done]] += 1
@@ -157,12 +156,14 @@ def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, s
     stack.on_action(batch, row[done])
 
 
-def _length(batch: Batch, topic: I64) -> I64:
-    """Characters of what is to be written."""
-    length = TOPIC_LENGTH[np.minimum(topic, N_TOPICS - 1)]
-    if batch.texts and (topic >= N_TOPICS).any():
-        for index in np.flatnonzero(topic >= N_TOPICS):
-            length[index] = len(batch.texts[int(topic[index]) - N_TOPICS])
+def _length(batch: Batch, row: I64, kind: I64, topic: I64, place: I64) -> I64:
+    """Characters of what is to be written, 0 for actions that write nothing."""
+    length = np.where((kind == POST) | (kind == REPLY), TOPIC_LENGTH[np.minimum(topic, N_TOPICS - 1)], 0)
+    for index in np.flatnonzero((length > 0) & (topic >= N_TOPICS)):
+        length[index] = len(batch.texts[int(topic[index]) - N_TOPICS])
+    for index in np.flatnonzero(kind == SUBMIT):
+        number = batch.world.tasks.number[batch.world.replicate[row[index]], place[index]]
+        length[index] = len(work.result_text(int(number)))
     return length
 
 

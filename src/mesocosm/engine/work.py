@@ -156,10 +156,15 @@ def submit(batch: Batch, row: I64, offer: Offers, effort: F64, approves: bool) -
     world.tasks.status[where] = TaskStatus.submitted
     world.holds_task[row] = -1
     number, before = world.tasks.number[where], world.tasks.last_seq[where]
-    content = np.array([f"result of task {n}" for n in number.tolist()], dtype=object)
+    content = np.array([result_text(n) for n in number.tolist()], dtype=object)
     columns = {"agent": world.slot[row], "task": number, "effort": effort, "content": content}
     columns["derived_from"] = before[:, None]
     world.tasks.last_seq[where] = batch.emit("task_submitted", row, columns, before)
+
+
+def result_text(number: int) -> str:
+    """What a worker hands in for a task."""
+    return f"result of task {number}"
 
 
 def judge(batch: Batch, row: I64, offer: Offers, effort: F64, approves: bool) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm.env.economy import Columns
+from mesocosm.exact import micro
 
 F64 = NDArray[np.float64]
 SMALLEST_STAKE = 1e-12  # keeps a bar defined for a side that has nothing at stake
@@ -65,7 +66,16 @@ def joint_bar(rule: Columns, cost_a: Any, cost_b: Any) -> Any:
 
 
 def worst_case(rule: Columns, deal: Any) -> tuple[Any, Any]:
-    """Credits each side loses if the deal turns out as badly as it can (p = 0; penalties apart), at least 0."""
-    loss_a = rule.theta * rule.s_minus + deal.tau + deal.c_a + deal.private_cost
-    loss_b = (1.0 - rule.theta) * rule.s_minus - deal.tau + deal.c_b
-    return np.maximum(loss_a, 0.0), np.maximum(loss_b, 0.0)
+    """Micro-credits each side loses if the deal turns out as badly as it can (p = 0; penalties apart), at least 0.
+
+    Every part is rounded as it is when paid, so that no payment can exceed it, not even by a micro-credit.
+    """
+    share_a, share_b = _micro(rule.theta * rule.s_minus), _micro((1.0 - rule.theta) * rule.s_minus)
+    tau = _micro(deal.tau)
+    loss_a = share_a + tau + _micro(deal.c_a) + _micro(deal.private_cost)
+    loss_b = share_b - tau + _micro(deal.c_b)
+    return np.maximum(loss_a, 0), np.maximum(loss_b, 0)
+
+
+def _micro(amount: Any) -> Any:
+    return micro(np.asarray(amount, dtype=np.float64))

@@ -21,6 +21,7 @@ REJECTION_SIGNAL = 2.0 * np.cumprod(np.r_[1.0, np.full(COUNT_MAX + 1, 0.4)]) - 1
 MISUSE_SIGNAL = 2.0 * np.cumprod(np.r_[1.0, np.full(COUNT_MAX + 1, 0.5)]) - 1.0
 QUADRATURE_POINTS = 16
 NEGLIGIBLE = 2e-5
+SMALLEST_VARIANCE = 1e-6  # keeps the calibrated link finite where traces carry no noise at all
 
 
 class Traits(NamedTuple):
@@ -192,6 +193,6 @@ def _link(traits: Traits, good: tuple[F64, F64], bad: tuple[F64, F64], calibrati
         return traits.k, 0.0
     mean = [float(np.sum(x * w)) for x, w in (good, bad)]
     variance = sum(float(np.sum((x - m) * (x - m) * w)) for (x, w), m in zip((good, bad), mean, strict=True)) / 2.0
-    slope = (mean[0] - mean[1]) / variance
+    slope = (mean[0] - mean[1]) / max(variance, SMALLEST_VARIANCE)
     middle = 0.5 * (mean[0] + mean[1])
     return slope, float(exact.logit(traits.prior)) - slope * middle

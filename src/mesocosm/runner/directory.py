@@ -62,11 +62,15 @@ def find_run(name: str | Path) -> Path:
         if not known:
             raise UsageError(f"there is no run under {root} yet. Start one: mesocosm run baseline")
         return root / max(known, key=lambda run: (_started(root / run), run))
-    if "\x00" not in text and Path(text).exists():
-        return Path(text)
+    try:
+        if "\x00" not in text and Path(text).exists():
+            return Path(text)
+    except OSError as error:  # a name that the system does not take
+        raise UsageError(f"no run {text[:60]!r}: {error.strerror}.") from error
     if RUN_ID.fullmatch(text) and text in known:
         return root / text
-    raise UsageError(f"no run {text!r}: it is neither a path nor a run under {root}. {nearest(text, known)}")
+    recent = sorted(known, key=lambda run: (_started(root / run), run))[-3:]
+    raise UsageError(f"no run {text!r}: it is neither a path nor a run under {root}. {nearest(text, recent)}")
 
 
 def _started(path: Path) -> str:

@@ -107,7 +107,9 @@ def golden_checks() -> Iterator[Checkup]:
     if known.get("model") != MODEL:
         yield Checkup("numbers", False, f"{GOLDEN.name} is of model {known.get('model')!r}, this is {MODEL!r}.", True)
         return
-    for number, case in enumerate(known["cases"], start=1):
+    if not known.get("cases"):
+        yield Checkup("numbers", False, f"{GOLDEN.name} holds no case to compare with.", True)
+    for number, case in enumerate(known.get("cases", ()), start=1):
         name = f"numbers {number}"
         told = f"{case['scenario']}{', changed' if len(case['overrides']) > 3 else ''}"
         try:

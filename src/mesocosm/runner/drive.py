@@ -18,7 +18,7 @@ from mesocosm.env.population import Roster, build_roster
 from mesocosm.errors import UsageError
 from mesocosm.log.write import LogSet
 from mesocosm.metrics.evaluate import DEFAULT_METRICS, epoch_row, evaluate_metrics
-from mesocosm.metrics.reporters import sanity_flags
+from mesocosm.metrics.reporters import sanity_flags, with_twins
 from mesocosm.metrics.tally import Tally
 
 Row = dict[str, Any]
@@ -59,9 +59,9 @@ class Plan:
     names: tuple[str, ...] = DEFAULT_METRICS
 
     def metric_names(self) -> tuple[str, ...]:
-        """Metrics to compute: the default set, and what the scenarios track besides."""
+        """Metrics to compute: the default set and what the scenarios track besides, each beside its twin."""
         tracked = [name for scenario in self.scenarios for name in scenario.metrics_to_track]
-        return tuple(dict.fromkeys([*self.names, *tracked]))
+        return tuple(dict.fromkeys(with_twins([*self.names, *tracked])))
 
 
 def parameters_for_metrics(economy: Columns, scenario: Scenario) -> dict[str, Any]:

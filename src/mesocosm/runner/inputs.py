@@ -3,23 +3,65 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from mesocosm.api import Control, Enact, Kill
+from mesocosm.config.schema import Scenario
+from mesocosm.errors import LogDamaged, UsageError
 from mesocosm.log.read import Log
 
 Order = tuple[int, int, int, Control]
 
 
 def orders_of(log: Log) -> list[Order]:
-    """The enact and kill orders that a run received, with the turn at which each took effect."""
-    table = log.columns("input")
+    """The enact and kill orders that a run received, with the turn at which each took effect.
+
+    Raises   LogDamaged for an order that no run can have written.
+    """
+    try:
+        table = log.columns("input")
+    except (ValueError, OverflowError) as error:
+        raise LogDamaged(str(log.path), 0, 0, f"an input that no run can have written: {error}") from error
     orders: list[Order] = []
     for index, question in enumerate(table["question"].tolist()):
         if question not in ("enact", "kill"):
             continue
-        answer = json.loads(table["answer"][index])
-        order: Control = Kill(str(answer[0])) if question == "kill" else Enact(answer[0], answer[1], answer[2])
-        place = (int(table[name][index]) for name in ("epoch", "step", "turn"))
-        epoch, step, turn = place
+        epoch, step, turn = (int(table[name][index]) for name in ("epoch", "step", "turn"))
+        order = _order_of(question, table["answer"][index])
+        if order is None:
+            why = f"the order to {question} in epoch {epoch}, step {step}, turn {turn} makes no sense"
+            raise LogDamaged(str(log.path), 0, 0, why)
         orders.append((epoch, step, turn, order))
     return orders
+
+
+def _order_of(question: str, text: str) -> Control | None:
+    try:
+        answer: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    match question, answer:
+        case "kill", [str(reason)]:
+            return Kill(reason)
+        case "enact", [str(lever), str(parameter), int(value) | float(value)]:
+            return Enact(lever, parameter, value)
+    return None
+
+
+def check_orders(orders: Sequence[Order], scenario: Scenario) -> None:
+    """Refuse an order for a turn that the run will never come to.
+
+    Raises   UsageError naming the order.
+    """
+    simulation = scenario.simulation
+    per_epoch = simulation.steps_per_epoch
+    turns = 2 * (1 if simulation.turns == "simultaneous" else scenario.agents_max)
+    for epoch, step, turn, order in orders:
+        if 0 <= epoch < simulation.epochs and step // per_epoch == epoch and 0 <= turn < turns:
+            continue
+        raise UsageError(
+            f"{order} is ordered for epoch {epoch}, step {step}, turn {turn}, to which this run never comes: it has "
+            f"epochs 0 to {simulation.epochs - 1} of {per_epoch} steps, counted from 0 through the whole run, and at "
+            f"most {turns} turns a step."
+        )

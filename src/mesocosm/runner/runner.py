@@ -15,19 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mesocosm.api import Control
 from mesocosm.config.load import dump_scenario, load_scenario, scenario_from_dict, scenario_to_dict, with_overrides
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import LogDamaged, UsageError
 from mesocosm.log.canonical import Header
-from mesocosm.log.files import EVENTS, events_path, write_atomic
-from mesocosm.log.integrity import recover
+from mesocosm.log.files import EVENTS, events_path, explain, write_atomic
+from mesocosm.log.integrity import Prefix, recover
 from mesocosm.log.read import Log, read_log
 from mesocosm.log.write import LogSet, LogWriter, Mode
 from mesocosm.runner import directory
 from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, kill_when, scheduled
-from mesocosm.runner.inputs import orders_of
+from mesocosm.runner.inputs import Order, check_orders, orders_of
 
 MODEL = "mesocosm-1"
 
@@ -91,7 +90,7 @@ def run(
     output: str | Path | None = None,
     level: str | None = None,
     progress: Progress | None = None,
-    orders: Sequence[tuple[int, int, int, Control]] = (),
+    orders: Sequence[Order] = (),
     stop: Callable[[], str | None] | None = None,
     durable: bool = False,
 ) -> Run:
@@ -99,42 +98,67 @@ def run(
 
     Params   scenario: bundled name, path, or a loaded scenario; overrides: "a.b.c=value"; output: a run directory or
              a log file ending in .jsonl (by default a new directory under the run root); level: full, columns or
-             epoch; orders: (epoch, step, turn, Enact | Kill); stop: gives a reason to kill the run, or None.
+             epoch; orders: (epoch, step in the run, turn, Enact | Kill); stop: gives a reason to kill the run, or None.
     Returns  the finished run.
     Raises   ConfigError with every mistake in the scenario; UsageError; MesocosmError when the disk refuses.
     """
     wanted = _resolve(scenario, seed, epochs, overrides, level)
-    target = Path(output) if output is not None else directory.make_directory(wanted, wanted.simulation.seed)
-    if target.suffix != ".jsonl":
-        target.mkdir(parents=True, exist_ok=True)
-    elif target.parent != Path():
-        target.parent.mkdir(parents=True, exist_ok=True)
-    return _play(wanted, target, "create", tuple(orders), progress=progress, stop=stop, durable=durable)
+    check_orders(orders, wanted)
+    if output is None:
+        target = directory.make_directory(wanted, wanted.simulation.seed)
+    else:
+        target = _with_room(Path(output))
+    return _play(wanted, target, "create", orders, progress=progress, stop=stop, durable=durable)
+
+
+def _with_room(output: Path) -> Path:
+    """Where a run was asked to go, once the directory for it is there."""
+    place = output.parent if output.suffix == ".jsonl" else output
+    try:
+        if place == output and output.exists() and not output.is_dir():
+            raise UsageError(f"{output}: this is a file. Name a directory, or a log file that ends in .jsonl.")
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain(place, "make this directory", error) from error
+    return output
 
 
 def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable[[], str | None] | None = None) -> Run:
     """Continue a run that was cut, by re-simulation: the log ends up byte-identical to an uninterrupted one.
 
-    Raises   UsageError when the run is complete; LogDamaged when lines were changed rather than cut.
+    Agents from outside give the answers that the log holds, and are asked anew from the cut on.
+
+    Raises   UsageError when the run is complete or of another model; LogDamaged when lines were changed, not cut.
     """
     path = directory.find_run(name)
+    found = _good_part(path)
+    if found.header is None:
+        if not (path.is_dir() and (path / directory.SCENARIO).is_file()):
+            raise UsageError(
+                f"{path}: not even the first line is whole, so nobody knows what was run. Delete it and run it anew."
+            )
+        return _play(load_scenario(path / directory.SCENARIO), path, "resume", (), progress=progress, stop=stop)
+    if found.header.model != MODEL:
+        raise UsageError(
+            f"{path}: the run was started by model {found.header.model!r}, and this is {MODEL!r}: it cannot go on here."
+        )
+    scenario, log = scenario_from_dict(found.header.scenario), read_log(path)
+    decider = ReplayedDecisions(log, then=AgentsDriver([scenario]))
+    return _play(scenario, path, "resume", orders_of(log), progress=progress, stop=stop, decider=decider)
+
+
+def _good_part(path: Path) -> Prefix:
+    """How far the log of a cut run goes; refuses one that cannot be resumed."""
+    if path.is_dir() and not (path / EVENTS).exists():
+        if not (path / directory.SCENARIO).is_file():
+            raise UsageError(f"{path}: there is no run in this directory.")
+        return Prefix(0, 0, None, complete=False, cut=True, why="there is no log yet")
     found = recover(path)
     if found.complete:
         raise UsageError(f"{path}: this run is complete; there is nothing to resume.")
     if not found.cut:
         raise LogDamaged(str(events_path(path)), found.n_records + 1, found.good_bytes, found.why)
-    if found.header is not None:
-        scenario, seed = scenario_from_dict(found.header.scenario), found.header.seed
-        log = read_log(path)
-        orders, decider = orders_of(log), ReplayedDecisions(log, then=AgentsDriver([scenario]))
-    elif path.is_dir() and (path / directory.SCENARIO).is_file():
-        scenario = load_scenario(path / directory.SCENARIO)
-        seed, orders, decider = scenario.simulation.seed, [], None
-    else:
-        raise UsageError(f"{path}: not even the first line is whole, so nobody knows what was run. Run it anew.")
-    if scenario.simulation.seed != seed:
-        scenario = with_overrides(scenario, [f"simulation.seed={seed}"])
-    return _play(scenario, path, "resume", tuple(orders), progress=progress, stop=stop, decider=decider)
+    return found
 
 
 def load_run(name: str | Path = directory.LATEST) -> Run:
@@ -146,20 +170,24 @@ def load_run(name: str | Path = directory.LATEST) -> Run:
     log = read_log(path)
     manifest = directory.read_manifest(path) if path.is_dir() else {}
     end = log.end
-    rows = [_with_nan(point.totals) for point in log.checkpoints]
+    scenario = scenario_from_dict(log.header.scenario)
+    names = ("epoch", *Plan([scenario], [log.header.seed]).metric_names())
+    rows = [_row_of(point.totals, names) for point in log.checkpoints]
     return Run(
         path=path,
-        scenario=scenario_from_dict(log.header.scenario),
+        scenario=scenario,
         seed=log.header.seed,
         rows=rows,
         reason=end.reason if end is not None else "cut",
-        flags=[str(flag) for flag in manifest.get("flags", [])],
+        flags=[str(flag) for flag in manifest.get("flags") or ()],
         trajectory=end.trajectory if end is not None else "",
     )
 
 
-def _with_nan(totals: dict[str, Any]) -> dict[str, Any]:
-    return {name: float("nan") if value is None else value for name, value in totals.items()}
+def _row_of(totals: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A row as the run itself gave it: its metrics in their order, NaN where one is undefined."""
+    ordered = dict.fromkeys(name for name in (*names, *totals) if name in totals)
+    return {name: float("nan") if totals[name] is None else totals[name] for name in ordered}
 
 
 def _resolve(
@@ -183,7 +211,7 @@ def _play(
     scenario: Scenario,
     target: Path,
     mode: Mode,
-    orders: tuple[tuple[int, int, int, Control], ...],
+    orders: Sequence[Order],
     *,
     progress: Progress | None,
     stop: Callable[[], str | None] | None,
@@ -193,10 +221,10 @@ def _play(
     """Drive one replicate into its log, keeping the manifest true before and after."""
     seed = scenario.simulation.seed
     facts = {"run": target.name, "status": "running", "seed": seed, "scenario_id": scenario.scenario_id}
-    facts |= {"started": directory.now(), "host": directory.host_facts()}
     began = time.perf_counter()
     in_directory = target.is_dir()
     if in_directory:
+        facts |= {"started": directory.now(), "host": directory.host_facts()}
         if mode == "create" and (target / EVENTS).exists():
             raise UsageError(
                 f"{target}: there is a run in this directory already. Choose another --output, or --resume it."
@@ -224,7 +252,7 @@ def _play(
     return made
 
 
-def _orders(given: tuple[tuple[int, int, int, Control], ...], stop: Callable[[], str | None] | None) -> Orders | None:
+def _orders(given: Sequence[Order], stop: Callable[[], str | None] | None) -> Orders | None:
     planned = scheduled(given) if given else None
     return kill_when(stop, planned) if stop is not None else planned
 

@@ -1,0 +1,1 @@
+"""How fast Mesocosm is, beside a plain-Python object loop of the same model: ``python -m benchmarks``."""

@@ -1,0 +1,179 @@
+"""The loop: run > epoch > step > turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.object_loop import deals, feed_work, seasons
+from benchmarks.object_loop.chronicle import Event
+from benchmarks.object_loop.expectation import Expectation
+from benchmarks.object_loop.levers import levers_of
+from benchmarks.object_loop.looks import Evidence
+from benchmarks.object_loop.minds import MINDS, Mind
+from benchmarks.object_loop.scalar import Draws, logit, micro, sigmoid
+from benchmarks.object_loop.society import NEVER, Agent, Books, Feed, Task, rules_of
+from mesocosm.config.schema import Scenario
+from mesocosm.rng import Purpose
+
+
+class Play:
+    """One replicate being played.
+
+    Params   keeps: whether events are kept in `events` with all their fields, or only counted.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int, keeps: bool = True) -> None:
+        self.scenario = scenario
+        self.rule = rules_of(scenario)
+        self.settles_outcome = float(scenario.payoff.settle_on == "outcome")
+        self.has_feed, self.has_tasks = scenario.simulation.phases.feed, scenario.simulation.phases.tasks
+        self.draws = Draws(seed)
+        self.evidence = Evidence(self.rule, scenario.conduct.disguise_menu)
+        self.prior_logit = logit(self.rule.prior_mean)
+        self.books = Books()
+        self.feed = Feed(scenario.feed.capacity, scenario.feed.visible)
+        self.board: list[Task | None] = [None] * scenario.tasks.capacity
+        self.tasks_opened = 0
+        self.keeps = keeps
+        self.events: list[Event] = []
+        self.n_events = self.n_interactions = 0
+        self.epoch = self.step = self.turn = 0
+        self.agents = populate(self)
+        self.crowd: list[Agent] = []
+        self.refresh_crowd()
+        self.levers = levers_of(self, scenario.governance)
+
+    def number(self) -> int:
+        """Seq of the next event of the trajectory."""
+        self.n_events += 1
+        return self.n_events - 1
+
+    def event(self, seq: int, kind: str, cause: int, field: dict[str, Any]) -> Event:
+        """An event of this moment."""
+        return Event(seq, self.epoch, self.step, self.turn, kind, cause, field)
+
+    def log(self, kind: str, cause: int = -1, **field: Any) -> int:
+        """Number an event and keep it; returns its seq."""
+        seq = self.number()
+        if self.keeps:
+            self.events.append(self.event(seq, kind, cause, field))
+        return seq
+
+    def annotate(self, kind: str, **field: Any) -> None:
+        """Keep a note outside the trajectory."""
+        if self.keeps:
+            self.events.append(self.event(self.n_events - 1, kind, -1, field))
+
+    def refresh_crowd(self) -> None:
+        """List the active agents anew."""
+        self.crowd = [agent for agent in self.agents if agent.active]
+        for place, agent in enumerate(self.crowd):
+            agent.place = place
+
+    def set_reputation(self, agent: Agent, value: float) -> None:
+        """Write a reputation and the trust of strangers that follows from it."""
+        agent.reputation = value
+        agent.prior = sigmoid(self.prior_logit + value)
+
+    def tasks_by_number(self) -> list[Task]:
+        """Open tasks, the oldest first."""
+        return sorted((task for task in self.board if task is not None), key=lambda task: task.number)
+
+    def precedence(self, agent: Agent) -> float:
+        """Who comes first when agents conflict: the lowest, ties by slot."""
+        if self.rule.order == "random":
+            return self.draws.uniform(Purpose.ORDER, agent.slot)
+        if self.rule.order == "priority":
+            return -agent.reputation
+        return (agent.slot - self.step) % len(self.agents)
+
+    def turns(self) -> list[list[Agent]]:
+        """Agents that act together: all at once, or one after the other."""
+        if self.rule.turns == "simultaneous":
+            return [self.crowd]
+        return [[agent] for agent in sorted(self.crowd, key=self.precedence)]
+
+    def play_step(self) -> None:
+        """First actions and proposals of everybody, then second proposals on the updated state."""
+        rule = self.rule
+        for agent in self.agents:
+            agent.tokens = min(agent.tokens + rule.rate_limit_refill, rule.rate_limit_capacity)
+            agent.dealings = 0
+        if self.has_feed:
+            self.feed.rank(rule.alpha, rule.beta)
+        self.turn = 0
+        for second in (False, True):
+            self.draws.at(2 * self.step + second)
+            for group in self.turns():
+                if second:
+                    group = [agent for agent in group if self.is_keen(agent)]
+                elif self.has_feed or self.has_tasks:
+                    feed_work.act(self, group)
+                if rule.phases.proposals and group:
+                    deals.trade(self, group)
+                self.turn += 1
+        self.books.audit(self.agents, rule.credit_limit)
+
+    def is_keen(self, agent: Agent) -> bool:
+        """Whether the agent makes a second proposal in this step."""
+        chance = agent.mind.second_proposal
+        return chance > 0.0 and (chance >= 1.0 or self.draws.uniform(Purpose.SECOND, agent.slot) < chance)
+
+
+def populate(play: Play) -> list[Agent]:
+    """Everybody who is there from the start, those who will arrive, and spare slots."""
+    scenario, rule = play.scenario, play.rule
+    expects = Expectation(rule, play.evidence)
+    groups: list[tuple[Any, int, int]] = [(group, group.count, 0) for group in scenario.agents]
+    arrivals = sorted(scenario.population.arrivals, key=lambda group: group.epoch)
+    groups += [(group, group.count, group.epoch) for group in arrivals]
+    spare = (scenario.population.capacity or 0) - sum(count for _, count, _ in groups)
+    groups.append((scenario.agents[0], max(spare, 0), NEVER))
+    agents: list[Agent] = []
+    for group, count, epoch in groups:
+        mind: Mind = MINDS[group.type](rule, expects, group.params)
+        for _ in range(count):
+            agent = Agent(
+                slot=len(agents),
+                mind=mind,
+                role=group.role,
+                skill=group.skill,
+                arrival_epoch=epoch,
+                prior=sigmoid(play.prior_logit + 0.0),
+                payoff_mean=rule.payoff_start,
+                tokens=rule.rate_limit_capacity,
+                active=epoch == 0,
+            )
+            agents.append(agent)
+            if agent.active:
+                agent.balance = micro(rule.initial_budget)
+                play.books.minted += agent.balance
+    return agents
+
+
+def play(scenario: Scenario, seed: int, keeps: bool = True) -> Play:
+    """Play one replicate to the end."""
+    return play_on(Play(scenario, seed, keeps))
+
+
+def play_on(game: Play, after_epoch: Callable[[int], None] | None = None) -> Play:
+    """Play a replicate that has been set up to its end, calling back after every epoch."""
+    simulation = game.scenario.simulation
+    epochs, steps = simulation.epochs, simulation.steps_per_epoch
+    game.log("simulation_started", agents=len(game.crowd), epochs=epochs, steps_per_epoch=steps)
+    for epoch in range(epochs):
+        game.epoch, game.step, game.turn = epoch, epoch * steps, 0
+        game.draws.at(2 * game.step)
+        seasons.begin_epoch(game)
+        for step in range(steps):
+            game.step = epoch * steps + step
+            game.play_step()
+        seasons.end_epoch(game)
+        if after_epoch is not None:
+            after_epoch(epoch)
+    game.log("simulation_ended", epochs=epochs, reason="completed")
+    return game
+
+
+__all__: Sequence[str] = ("Play", "play", "play_on")

@@ -1,0 +1,157 @@
+"""Between steps: what happens when an epoch begins and when it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.object_loop.feed_work import OPENING
+from benchmarks.object_loop.scalar import MICRO, micro
+from benchmarks.object_loop.society import Agent, Task
+from mesocosm.rng import Purpose
+
+if TYPE_CHECKING:
+    from benchmarks.object_loop.play import Play
+
+PROMPTS = (
+    "Summarise what the group agreed on last",
+    "Collect three sources for an open question",
+    "Check the figures of the previous report",
+    "Draft a plan for the next epoch",
+    "Compare two offers and recommend one",
+    "Write a test for the last deliverable",
+)
+
+
+def begin_epoch(play: Play) -> None:
+    """Fresh counts, departures, arrivals, the epoch's tasks."""
+    for agent in play.agents:
+        agent.posts = agent.spent = 0
+        agent.proposed = agent.accepted = agent.acted = agent.refused = 0
+    if play.epoch > 0:
+        depart(play)
+        arrive(play)
+    play.log("epoch_started", active=len(play.crowd))
+    if play.has_tasks:
+        open_tasks(play)
+
+
+def depart(play: Play) -> None:
+    """Planned departures take those of a type with the lowest draw; turnover takes each by chance."""
+    population = play.scenario.population
+    luck = {agent.slot: play.draws.uniform(Purpose.DEPART, agent.slot) for agent in play.crowd}
+    leaving: set[int] = set()
+    for item in population.departures:
+        if item.epoch == play.epoch:
+            kind = [agent.slot for agent in play.crowd if agent.mind.name == item.type and agent.slot not in leaving]
+            leaving.update(sorted(kind, key=lambda slot: luck[slot])[: item.count])
+    leaving.update(slot for slot in luck if luck[slot] < population.turnover)
+    leavers = [agent for agent in play.crowd if agent.slot in leaving]
+    for agent in leavers:
+        play.log("departed", agent=agent.slot, balance=agent.balance / MICRO)
+        play.books.commons += agent.balance
+        agent.balance = 0
+        agent.active = False
+        if agent.task is not None:
+            agent.task.status, agent.task.worker, agent.task = "planned", None, None
+    play.refresh_crowd()
+
+
+def arrive(play: Play) -> None:
+    """Those whose epoch has come join, with their endowment. Moves: nothing -> agent."""
+    for agent in play.agents:
+        if agent.arrival_epoch == play.epoch:
+            agent.active = True
+            agent.balance = micro(play.rule.initial_budget)
+            play.books.minted += agent.balance
+            play.log("arrived", agent=agent.slot, endowment=play.rule.initial_budget)
+    play.refresh_crowd()
+
+
+def open_tasks(play: Play) -> None:
+    """Post the epoch's tasks as far as there is room. Moves: nothing -> budget hold."""
+    rule = play.rule
+    free = [place for place, task in enumerate(play.board) if task is None]
+    deadline = play.epoch + int(rule.duration_epochs) - 1
+    for turn, place in enumerate(free[: int(rule.per_epoch)]):
+        x = play.draws.uniform(Purpose.DIFFICULTY, OPENING + turn)
+        number, budget = play.tasks_opened, micro(rule.budget)
+        play.tasks_opened += 1
+        seq = play.log(
+            "task_opened", task=number, prompt=PROMPTS[number % len(PROMPTS)], required_outputs=1,
+            budget=budget / MICRO, deadline=deadline,
+        )  # fmt: skip
+        play.board[place] = Task(number, budget, deadline, x, seq)
+        play.books.budget += budget
+        play.books.minted += budget
+
+
+def end_epoch(play: Play) -> None:
+    """Deadlines, levers, ballots, forgetting, then the state of every agent."""
+    if play.has_tasks:
+        expire(play)
+    for lever in play.levers:
+        lever.on_epoch(play.agents)
+    ballots(play)
+    for agent in play.agents:
+        for record in agent.memory.values():
+            record.alpha *= play.rule.decay
+            record.beta *= play.rule.decay
+    for agent in play.agents:
+        if agent.arrival_epoch <= play.epoch:
+            play.log(
+                "agent_state", agent=agent.slot, active=agent.active, reputation=agent.reputation,
+                balance=agent.balance / MICRO, proposed=agent.proposed, accepted=agent.accepted,
+                votes_received=agent.votes_received, acted=agent.acted, refused=agent.refused,
+            )  # fmt: skip
+    books = play.books
+    play.log(
+        "epoch_completed", active=len(play.crowd), minted=books.minted / MICRO, burnt=books.burnt / MICRO,
+        treasury=books.treasury / MICRO, commons=books.commons / MICRO,
+    )  # fmt: skip
+
+
+def expire(play: Play) -> None:
+    """Tasks past their deadline fail. Moves: budget hold -> commons."""
+    for place, task in enumerate(play.board):
+        if task is None or task.deadline > play.epoch:
+            continue
+        play.log("task_failed", task.last_seq, task=task.number, status=task.status)
+        if task.status == "claimed" and task.worker is not None:
+            task.worker.task = None
+        play.books.budget -= task.budget
+        play.books.commons += task.budget
+        play.board[place] = None
+
+
+def ballots(play: Play) -> None:
+    """Everybody votes on whom it remembers: R <- clip(R + gain * weighted mean ballot)."""
+    rule = play.rule
+    given = [0.0] * len(play.agents)
+    cast = [0.0] * len(play.agents)
+    for voter in play.crowd:
+        weight = voter.mind.ballot_weight
+        for slot, record in voter.memory.items():
+            rated = play.agents[slot]
+            if voter.is_mate(rated):
+                continue
+            n = record.alpha + record.beta
+            strength = rule.prior_strength
+            opinion = record.alpha + strength * rated.prior - 0.5 * (n + strength)
+            sign = -1.0 if voter.mind.coalition else float((opinion > 0.0) - (opinion < 0.0))
+            given[slot] += weight * sign
+            cast[slot] += weight
+    for agent in play.crowd:
+        mates = mates_of(play, agent)
+        for column in (given, cast):
+            column[agent.slot] += agent.mind.ballot_weight * mates
+    for agent in play.crowd:
+        mean = given[agent.slot] / cast[agent.slot] if cast[agent.slot] > 0.0 else 0.0
+        moved = agent.reputation + rule.ballot_gain * mean
+        play.set_reputation(agent, min(max(moved, -rule.bound), rule.bound))
+
+
+def mates_of(play: Play, agent: Agent) -> int:
+    """How many active mates of its coalition an agent has."""
+    if not agent.mind.coalition:
+        return 0
+    return sum(agent.is_mate(other) for other in play.crowd) - 1

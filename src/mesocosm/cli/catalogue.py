@@ -1,0 +1,94 @@
+"""``mesocosm list`` and ``mesocosm show``: what there is, and a bundled scenario as text."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mesocosm import registry
+from mesocosm.cli.arguments import AsJson, Overrides, Plugins
+from mesocosm.cli.check import contents_of
+from mesocosm.cli.screen import paint, say, say_json, table
+from mesocosm.config.load import bundled_scenarios, dump_scenario, load_scenario, scenario_text
+from mesocosm.errors import UsageError, nearest
+
+KINDS = {"policies": "policy", "levers": "lever", "metrics": "metric", "scenarios": "scenario"}
+HERE = "mesocosm."
+
+
+def list_command(
+    kind: Annotated[str, typer.Argument(help="policies, levers, metrics or scenarios.", show_default="all")] = "",
+    plugin: Plugins = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> int:
+    """List what there is: policies, levers, metrics, scenarios, each with its first sentence."""
+    for file in plugin:
+        registry.load_plugin(file)
+    singular = {name: plural for plural, name in KINDS.items()}
+    asked = singular.get(kind.lower(), kind.lower())
+    if asked and asked not in KINDS:
+        raise UsageError(f"there is no list of {kind!r}. {nearest(asked, [*KINDS, *singular])}")
+    chosen = [asked] if asked else list(KINDS)
+    found = {name: scenarios() if name == "scenarios" else registered(KINDS[name]) for name in chosen}
+    if as_json:
+        say_json(found)
+        return 0
+    for place, (name, items) in enumerate(found.items()):
+        if place:
+            say()
+        if len(found) > 1:
+            say(paint(name, "bold"))
+        for line in table([[item["name"], _told(item)] for item in items]):
+            say(line)
+    return 0
+
+
+def registered(kind: str) -> list[dict[str, Any]]:
+    """Name, first sentence, origin and declared facts of everything of a kind."""
+    return [
+        {"name": entry.name, "about": entry.summary, "origin": origin_of(entry), **entry.facts}
+        for entry in registry.entries(kind)
+    ]
+
+
+def origin_of(entry: registry.Entry) -> str:
+    """Where a registered thing comes from: built in, or the module that brought it."""
+    return "built in" if entry.origin.startswith(HERE) else entry.origin
+
+
+def scenarios() -> list[dict[str, Any]]:
+    """Name, description and contents of every bundled scenario."""
+    found = []
+    for name in bundled_scenarios():
+        scenario = load_scenario(name)
+        found.append(
+            {"name": name, "about": scenario.description, "origin": "built in", "contents": contents_of(scenario)}
+        )
+    return found
+
+
+def _told(item: dict[str, Any]) -> str:
+    text = str(item["about"])
+    if item.get("contents"):
+        text = f"{text} {item['contents'][0].upper()}{item['contents'][1:]}."
+    if item.get("unit"):
+        text = f"{text} [{item['unit']}]"
+    return text if item["origin"] == "built in" else f"{text} (from {item['origin']})"
+
+
+def show_command(
+    name: Annotated[str, typer.Argument(help="Name of a bundled scenario, or a file.")],
+    resolved: Annotated[bool, typer.Option("--resolved", help="With every default written out.")] = False,
+    override: Overrides = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> int:
+    """Print a scenario as YAML, to start from: mesocosm show baseline > mine.yaml."""
+    scenario = load_scenario(name, override)
+    if as_json:
+        say_json(scenario.model_dump(mode="json"))
+    elif resolved or override or name not in bundled_scenarios():
+        say(dump_scenario(scenario).rstrip("\n"))
+    else:
+        say(scenario_text(name).rstrip("\n"))
+    return 0

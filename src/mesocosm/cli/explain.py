@@ -1,0 +1,324 @@
+"""``mesocosm explain``: what a policy, lever, metric, scenario or constant of the model means, and what it may be."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from mesocosm import registry
+from mesocosm.cli.arguments import AsJson, Plugins
+from mesocosm.cli.catalogue import origin_of
+from mesocosm.cli.check import contents_of
+from mesocosm.cli.screen import paint, say, say_entry, say_json, say_whole, table, wrapped
+from mesocosm.config.json_schema import scenario_schema
+from mesocosm.config.load import bundled_scenarios, load_scenario
+from mesocosm.config.outline import did_you_mean, short_forms
+from mesocosm.errors import UsageError
+
+_SECTION = re.compile(r"(Params|Shapes|Returns|Moves|Raises|Source)\s{2,}")
+ASSUMED = "Every default is an assumption of the model, not a measurement: change it in a scenario or with --set."
+NAMED_MOST = 8
+REGISTERED = ("policy", "lever", "metric")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One key of a scenario: where it stands, what it means, and what it may be."""
+
+    path: str
+    default: Any
+    bounds: str
+    unit: str
+    about: str
+
+    @property
+    def section(self) -> str:
+        """The part of the scenario it belongs to, empty at the top level."""
+        return self.path.rpartition(".")[0]
+
+
+def explain_command(
+    name: Annotated[str, typer.Argument(help="A name, a key as payoff.theta, or nothing for all constants.")] = "",
+    plugin: Plugins = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> int:
+    """Explain a policy, lever, metric, scenario or constant of the model; all constants without a name."""
+    for file in plugin:
+        registry.load_plugin(file)
+    every = list(constants(scenario_schema()))
+    things, chosen = _named(name, every)
+    if as_json:
+        told = [_thing(entry) for entry in things] + _scenario_facts(name)
+        say_json({"named": told, "constants": [vars(constant) for constant in chosen]})
+        return 0
+    for entry in things:
+        _explain_entry(entry)
+    for facts in _scenario_facts(name):
+        _explain_scenario(facts)
+    if len(chosen) == 1:
+        _explain_constant(chosen[0])
+    elif chosen:
+        _explain_sections(chosen)
+    return 0
+
+
+def _named(name: str, every: list[Constant]) -> tuple[list[registry.Entry], list[Constant]]:
+    """What a name stands for; there may be several things of one name."""
+    wanted = name.strip()
+    if not wanted:
+        return [], every
+    forms = {flat: lever for flat, (lever, _) in short_forms().items()}
+    parts = wanted.removeprefix("governance.").split(".")
+    known = {kind: registry.names(kind) for kind in REGISTERED}
+    things = [registry.find(kind, parts[0]) for kind in REGISTERED if parts[0] in known[kind]]
+    if not things and parts[0] in forms:
+        things = [registry.find("lever", forms[parts[0]])]
+    if len(parts) > 1 and not any(item.name == parts[1] for entry in things for item in registry.params(entry.target)):
+        things = []
+    chosen = [item for item in every if item.path == wanted or item.section == wanted]
+    chosen = chosen or [item for item in every if item.path.rpartition(".")[2] == wanted]
+    if not things and not chosen and wanted not in bundled_scenarios():
+        options = [*(one for names in known.values() for one in names), *forms, *bundled_scenarios()]
+        options += [item.path for item in every] + [item.path.rpartition(".")[2] for item in every]
+        raise UsageError(f"nothing is called {name!r}. {did_you_mean(wanted, list(dict.fromkeys(options)))}")
+    return things, chosen
+
+
+# --- constants of the model
+
+
+def constants(schema: Mapping[str, Any]) -> Iterator[Constant]:
+    """Every key of a scenario but those of levers and policies, in order."""
+    yield from _constants(schema["properties"], schema["definitions"], "")
+
+
+def _constants(properties: Mapping[str, Any], definitions: Mapping[str, Any], where: str) -> Iterator[Constant]:
+    for key, rule in properties.items():
+        path = f"{where}.{key}" if where else key
+        inner = _reference(rule)
+        if inner:
+            yield from _constants(definitions[inner]["properties"], definitions, path)
+        elif key not in ("governance", "params"):
+            default = rule.get("default", "required")
+            yield Constant(path, default, bounds_of(rule), rule.get("unit", ""), rule.get("description", ""))
+
+
+def _reference(rule: Mapping[str, Any]) -> str:
+    """The section that a key holds, or holds a list of; empty for a plain value."""
+    inside = rule.get("items", rule)
+    for option in (inside, *inside.get("allOf", ())):
+        if "$ref" in option:
+            return str(option["$ref"]).rpartition("/")[2]
+    return ""
+
+
+def bounds_of(rule: Mapping[str, Any]) -> str:
+    """What a value may be, in words.
+
+    Example
+        >>> bounds_of({"minimum": 0, "maximum": 1}), bounds_of({"exclusiveMinimum": 0}), bounds_of({"enum": ["a", "b"]})
+        ('0 to 1', 'above 0', 'a | b')
+    """
+    rule = next((option for option in rule.get("anyOf", ()) if option.get("type") != "null"), rule)
+    if "enum" in rule:
+        named = [str(value) for value in rule["enum"]]
+        return " | ".join(named) if len(named) <= NAMED_MOST else f"{len(named)} names"
+    if "const" in rule:
+        return str(rule["const"])
+    if rule.get("type") == "boolean":
+        return "true | false"
+    if rule.get("type") == "array":
+        inside = bounds_of(rule.get("items", {}))
+        return f"list of {inside}" if inside else "list"
+    low, above = rule.get("minimum"), rule.get("exclusiveMinimum")
+    high, below = rule.get("maximum"), rule.get("exclusiveMaximum")
+    return _range(low, above, high, below)
+
+
+def _range(low: Any, above: Any, high: Any, below: Any) -> str:
+    start = _figure(low) if low is not None else f"above {_figure(above)}" if above is not None else ""
+    end = f"to {_figure(high)}" if high is not None else f"below {_figure(below)}" if below is not None else ""
+    if start and not end and low is not None:
+        return f"{start} or more"
+    return f"{start}, {end}" if above is not None and end else f"{start} {end}".strip()
+
+
+def _figure(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
+
+
+def shown(value: Any) -> str:
+    """A value as one writes it in a scenario."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(shown(item) for item in value)}]"
+    return '""' if value == "" else str(value)
+
+
+def _explain_constant(constant: Constant) -> None:
+    say(f"{paint(constant.path, 'bold')} (constant of the model)")
+    for line in wrapped(constant.about):
+        say(line)
+    say()
+    say_entry("default", shown(constant.default))
+    if constant.bounds:
+        say_entry("may be", constant.bounds)
+    if constant.unit:
+        say_entry("unit", constant.unit)
+    if constant.default != "required" and not constant.path.startswith(("agents", "population")):
+        say_whole("use it", f"mesocosm run baseline --set {constant.path}={shown(constant.default)}")
+    for line in wrapped(ASSUMED):
+        say(paint(line, "dim"))
+
+
+def _explain_sections(chosen: list[Constant]) -> None:
+    for line in wrapped(ASSUMED):
+        say(line)
+    section: str | None = None
+    group: list[list[str]] = []
+    order = list(dict.fromkeys(constant.section for constant in chosen))
+    for constant in sorted(chosen, key=lambda item: order.index(item.section)):
+        if constant.section != section:
+            _print_section(section, group)
+            section, group = constant.section, []
+        facts = "; ".join(fact for fact in (constant.unit, constant.bounds) if fact)
+        told = f"{constant.about} [{facts}]" if facts else constant.about
+        group.append([constant.path.rpartition(".")[2], shown(constant.default), told])
+    _print_section(section, group)
+
+
+def _print_section(section: str | None, rows: list[list[str]]) -> None:
+    if not rows:
+        return
+    say()
+    say(paint(section or "at the top level", "bold"))
+    for line in table([[f"  {row[0]}", *row[1:]] for row in rows]):
+        say(line)
+
+
+# --- what is registered
+
+
+def _thing(entry: registry.Entry) -> dict[str, Any]:
+    parameters = [
+        {"name": item.name, "default": item.default, **{key: value for key, value in item.metadata.items() if value}}
+        for item in registry.params(entry.target)
+    ]
+    facts: dict[str, Any] = {
+        "kind": entry.kind,
+        "name": entry.name,
+        "origin": origin_of(entry),
+        "about": _doc(entry.target),
+    }
+    facts |= {"parameters": parameters, **entry.facts}
+    if entry.kind == "lever":
+        facts |= {name: getattr(entry.target, name) for name in ("neutral", "short_forms", "phase", "moves")}
+    return facts
+
+
+def _doc(target: Any) -> str:
+    return inspect.cleandoc(target.__doc__ or "")
+
+
+def docstring_lines(text: str) -> list[str]:
+    """A docstring set anew for the width there is; examples stay as they are.
+
+    Example
+        >>> docstring_lines("A lever\\nthat taxes.\\n\\nParams   rate: share,\\n         in [0, 1].")
+        ['A lever that taxes.', '', 'Params   rate: share, in [0, 1].']
+    """
+    body, sign, example = text.partition("\nExample\n")
+    paragraphs: list[list[str]] = [[]]
+    for line in body.splitlines():
+        if not line.strip() or _SECTION.match(line):
+            paragraphs.append([])
+        paragraphs[-1].append(line.strip())
+    lines: list[str] = []
+    in_sections = False
+    for words in paragraphs:
+        told = " ".join(words).strip()
+        heading = _SECTION.match(told)
+        if heading:
+            if not in_sections:
+                lines.append("")
+            in_sections = True
+            lines += wrapped(told[heading.end() :], heading.group(1), 9)
+        elif told:
+            lines += ["", *wrapped(told)] if lines else wrapped(told)
+    return lines + (["", "Example", *example.splitlines()] if sign else [])
+
+
+def _explain_entry(entry: registry.Entry) -> None:
+    say(f"{paint(entry.name, 'bold')} ({entry.kind}, {origin_of(entry)})")
+    for line in docstring_lines(_doc(entry.target)):
+        say(line)
+    say()
+    for name, value in entry.facts.items():
+        if value:
+            say_entry(name, str(value))
+    _print_parameters(entry)
+    if entry.kind == "lever":
+        _print_lever(entry)
+    elif entry.kind == "policy":
+        say_entry("use it", f"agents: [{{type: {entry.name}, count: 3, role: worker}}]  in a scenario")
+
+
+def _print_parameters(entry: registry.Entry) -> None:
+    rows = [["parameter", "default", "meaning"]]
+    for item in registry.params(entry.target):
+        facts = item.metadata
+        bounds = " | ".join(facts["choices"]) if facts.get("choices") else ""
+        bounds = bounds or _range(facts.get("ge"), facts.get("gt"), facts.get("le"), None)
+        limits = "; ".join(fact for fact in (facts.get("unit"), bounds) if fact)
+        told = facts.get("about", "") + (f" [{limits}]" if limits else "")
+        rows.append([item.name, shown(item.default), told])
+    if len(rows) == 1:
+        return
+    lines = table(rows)
+    say(paint(lines[0], "bold"))
+    for line in lines[1:]:
+        say(line)
+    say()
+
+
+def _print_lever(entry: registry.Entry) -> None:
+    target = entry.target
+    neutral = ", ".join(f"{key} {shown(value)}" for key, value in target.neutral.items())
+    say_entry("neutral", neutral or "always: it changes nothing")
+    for flat, parameter in target.short_forms.items():
+        say_entry("short form", f"governance.{flat} sets {parameter}")
+    say_entry("phase", f"{target.phase} (levers run by phase, then by name)")
+    say_entry("moves", str(target.moves))
+    first = next(iter(registry.params(target)), None)
+    setting = f"{entry.name}.{first.name}={shown(first.default)}" if first else f"{entry.name}={{}}"
+    say_whole("use it", f"mesocosm run baseline --set governance.{setting}")
+
+
+def _scenario_facts(name: str) -> list[dict[str, Any]]:
+    if name not in bundled_scenarios():
+        return []
+    scenario = load_scenario(name)
+    facts = {"kind": "scenario", "name": name, "about": scenario.description, "motif": scenario.motif}
+    return [facts | {"contents": contents_of(scenario)}]
+
+
+def _explain_scenario(facts: Mapping[str, Any]) -> None:
+    say(f"{paint(str(facts['name']), 'bold')} (scenario)")
+    for line in wrapped(str(facts["about"])):
+        say(line)
+    say()
+    say_entry("contents", str(facts["contents"]))
+    if facts["motif"]:
+        say_entry("motif", str(facts["motif"]))
+    say_entry("read it", f"mesocosm show {facts['name']}")
+    say_entry("run it", f"mesocosm run {facts['name']}")
