@@ -129,6 +129,7 @@ class Books:
     budget: dict[int, int] = field(default_factory=dict)
     planner: dict[int, int] = field(default_factory=dict)
     worker: dict[int, int] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
     toil: Counter[int] = field(default_factory=Counter)  # most that an agent's submitted work can have cost
 
     def book(self, event: Event) -> None:
@@ -144,6 +145,7 @@ class Books:
     def _departed(self, event: Event) -> None:
         assert micro(event["balance"]) == self.balance[event["agent"]]
         self.commons += self.balance.pop(event["agent"])
+        self.gone.add(event["agent"])
 
     def _interaction(self, event: Event) -> None:
         if not event["accepted"]:
@@ -182,9 +184,12 @@ class Books:
         whole = self.budget.pop(event["task"])
         assert micro(event["paid"]) == whole
         quarter = round(whole * 0.25)
-        self.balance[self.planner[event["task"]]] += quarter
-        self.balance[event["agent"]] += quarter
-        self.balance[self.worker[event["task"]]] += whole - 2 * quarter
+        payees = (self.planner[event["task"]], event["agent"], self.worker[event["task"]])
+        for payee, amount in zip(payees, (quarter, quarter, whole - 2 * quarter), strict=True):
+            if payee in self.gone:
+                self.commons += amount
+            else:
+                self.balance[payee] += amount
         self.held -= whole
 
     def _task_failed(self, event: Event) -> None:

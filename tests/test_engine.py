@@ -123,7 +123,7 @@ def test_an_enacted_change_is_logged_and_binds_from_the_next_turn_on() -> None:
     each = scenario(governance={"transaction_tax": {"rate": 0.0}})
     played = play([each], orders=at_tick(5, Enact("transaction_tax", "rate", 0.5)))
     [enacted] = played.events("enacted")
-    assert (enacted["lever"], enacted["parameter"], enacted["value"]) == ("transaction_tax", "rate", 0.5)
+    assert (enacted["lever"], enacted["parameter"], enacted["value"]) == ("transaction_tax", "rate", "0.5")
     [noted] = played.notes("input")
     assert noted["question"] == "enact"
     for deal in played.events("interaction"):

@@ -116,8 +116,12 @@ def changed_once(field: str, made_of: Callable[[Any], Any]) -> Callable[[Record]
 
 @pytest.mark.parametrize(
     ("field", "made_of"),
-    [("trust", lambda value: value / 2), ("difficulty", lambda value: value + 1e-12), ("discovered", lambda value: not value)],
-)  # fmt: skip
+    [
+        ("trust", lambda value: value / 2),
+        ("difficulty", lambda value: value + 1e-12),
+        ("discovered", lambda value: not value),
+    ],
+)
 def test_a_forged_interaction_is_caught_by_re_simulation(
     small: Path, tmp_path: Path, field: str, made_of: Callable[[Any], Any]
 ) -> None:
@@ -126,6 +130,16 @@ def test_a_forged_interaction_is_caught_by_re_simulation(
     assert verify_log(forged).complete
     with pytest.raises(ReplayDiffers, match=rf"event \d+ \(interaction, epoch 1, step 3, turn 0\): {field} differs"):
         mc.replay(forged)
+
+
+def mended(metric: str, value: object) -> Callable[[Record], None]:
+    """A change of one metric of the second epoch."""
+
+    def change(record: Record) -> None:
+        if is_checkpoint(record, 1):
+            record["totals"][metric] = value
+
+    return change
 
 
 def test_an_interaction_forged_together_with_its_metrics_is_still_caught(small: Path, tmp_path: Path) -> None:
@@ -141,8 +155,7 @@ def test_an_interaction_forged_together_with_its_metrics_is_still_caught(small: 
         assert caught.value.where == f"{forged} epoch 1"
         assert caught.value.field not in complaints
         complaints.append(caught.value.field)
-        mend = {caught.value.field: caught.value.found}
-        forge(forged, better, lambda record, mend=mend: is_checkpoint(record, 1) and record["totals"].update(mend))
+        forge(forged, better, mended(caught.value.field, caught.value.found))
         better.replace(forged)
     assert "toxicity_rate" in complaints
     assert caught.value.field == "p"

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def telling_cuts(whole: Whole, last: int, n_random: int) -> list[int]:
     """Around the ends of the last lines, one within each of them, and anywhere."""
     luck = np.random.default_rng(len(whole.log))
     ends = whole.ends()[-last - 1 :]
-    within = [int(luck.integers(one + 1, other)) for one, other in zip(ends, ends[1:], strict=False)]
+    within = [int(luck.integers(one + 1, other)) for one, other in pairwise(ends)]
     around = [end + step for end in ends[:-1] for step in (-1, 0, 1)]
     anywhere = luck.integers(0, len(whole.log), n_random).tolist()
     return sorted({at for at in [*within, *around, *anywhere, len(whole.log) - 1] if 0 <= at < len(whole.log)})
@@ -135,7 +136,7 @@ def test_a_log_alone_cut_within_its_header_says_that_nobody_knows_what_was_run(
     path = tmp_path / "run.jsonl"
     for at in (0, 50):
         path.write_bytes(wholes["full"].log[:at])
-        with pytest.raises(UsageError, match="not even the first line is whole.* Delete it and run it anew"):
+        with pytest.raises(UsageError, match=r"not even the first line is whole.* Delete it and run it anew"):
             resume(path)
         assert path.read_bytes() == wholes["full"].log[:at]
 

@@ -217,7 +217,7 @@ def pay(play: Play, deal: Deal) -> None:
     Moves    nothing -> both (surplus), initiator <-> counterparty (tau), initiator -> burnt, both -> treasury.
     """
     rule, books, a, b = play.rule, play.books, deal.a, deal.b
-    S = deal.surplus + play.settles_outcome * (deal.surplus_true - deal.surplus)
+    S = deal.surplus_true if play.settles_outcome else deal.surplus
     part_a, part_b = micro(rule.theta * S), micro((1.0 - rule.theta) * S)
     tau, toil = micro(deal.tau), micro(deal.private_cost)
     gain_a, gain_b = part_a - tau - toil, part_b + tau
@@ -236,7 +236,8 @@ def pay(play: Play, deal: Deal) -> None:
 
 def remember(play: Play, deal: Deal) -> None:
     """The counterparty remembers what it learnt of the outcome: v if it came to light, else p."""
-    seen = float(deal.good) if deal.discovered or deal.audited else deal.traces.p
+    told = deal.good if deal.discovered else deal.told_good
+    seen = float(told) if deal.discovered or deal.audited else deal.traces.p
     deal.b.remember(deal.record, deal.a.slot, seen, deal.seq, play.rule.slots)
 
 
@@ -244,7 +245,7 @@ def learn(play: Play, deal: Deal) -> None:
     """The initiator's standing, its running payoff, and whether it was caught."""
     rule, a = play.rule, deal.a
     play.set_reputation(a, rule.keep * a.reputation + (1.0 - rule.keep) * deal.r0)
-    settled = deal.pi_a + play.settles_outcome * (deal.pi_a_true - deal.pi_a)
+    settled = deal.pi_a_true if play.settles_outcome else deal.pi_a
     realised = settled - deal.private_cost - deal.fine
     a.payoff_mean = (1.0 - rule.payoff_memory) * a.payoff_mean + rule.payoff_memory * realised
     if deal.discovered and not deal.good:

@@ -65,8 +65,10 @@ def act(play: Play, agents: list[Agent]) -> None:
     claim(play, by_kind.get("claim", []))
     for action in by_kind.get("submit", []):
         submit(play, action)
-    approve(play, by_kind.get("approve", []))
-    reject(play, by_kind.get("reject", []))
+    yes, no = by_kind.get("approve", []), by_kind.get("reject", [])
+    heard = {task.number: agent.slot for agent, task in winners(play, yes + no, "submitted")}
+    approve(play, [action for action in yes if action.task and heard.get(action.task.number) == action.agent.slot])
+    reject(play, [action for action in no if action.task and heard.get(action.task.number) == action.agent.slot])
 
 
 def decide(play: Play, agent: Agent) -> Action:
@@ -228,7 +230,7 @@ def flag(play: Play, action: Action) -> None:
 def winners(play: Play, actions: list[Action], wanted: str) -> list[tuple[Agent, Task]]:
     """Where several agents want one task, the first in order gets it; listed by slot."""
     first: dict[int, tuple[Agent, Task]] = {}
-    for action in sorted(actions, key=lambda action: play.precedence(action.agent)) if len(actions) > 1 else actions:
+    for action in sorted(actions, key=lambda action: (play.precedence(action.agent), action.agent.slot)):
         task = action.task
         if task is not None and task.status == wanted:
             first.setdefault(task.number, (action.agent, task))
@@ -283,9 +285,12 @@ def approve(play: Play, actions: list[Action]) -> None:
         assert task.planner is not None
         assert task.worker is not None
         share = [round(task.budget * SHARE_OF_BUDGET[role]) for role in ("planner", "verifier")]
-        task.planner.balance += share[0]
-        verifier.balance += share[1]
-        task.worker.balance += task.budget - share[0] - share[1]
+        rest = task.budget - share[0] - share[1]
+        for payee, amount in ((task.planner, share[0]), (verifier, share[1]), (task.worker, rest)):
+            if payee.active:
+                payee.balance += amount
+            else:
+                play.books.commons += amount
         play.books.budget -= task.budget
         paid = task.budget / 1_000_000
         play.log("task_completed", task.last_seq, agent=verifier.slot, task=task.number, v=task.v, paid=paid)

@@ -53,6 +53,7 @@ class Deal:
     pi_b_true: float = 0.0
     discovered: bool = False
     audited: bool = False
+    told_good: bool = False  # what an audit said of the outcome
     fine: float = 0.0
 
     @property
@@ -143,7 +144,7 @@ class RandomAudit(Lever):
                 fine = min(round(params["penalty"] * MICRO), max(deal.a.balance, 0))
                 play.books.pay_treasury(deal.a, fine)
                 deal.fine += fine / MICRO
-            deal.audited = by_outcome
+            deal.audited, deal.told_good = by_outcome, not bad
             found.append((deal, bad))
         for deal, bad in found:
             v = 1 if deal.good else -1

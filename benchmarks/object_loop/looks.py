@@ -13,6 +13,8 @@ from mesocosm.rng import Purpose
 COUNT_MAX = 31
 POINTS = 16
 NEGLIGIBLE = 2e-5
+COUNT_GRID = 2.0**21
+SMALLEST_VARIANCE = 1e-6
 
 
 def fading(base: float) -> list[float]:
@@ -60,23 +62,9 @@ def clip(x: float) -> float:
 
 
 def total(values: list[float]) -> float:
-    """Sum in the order in which NumPy sums a column: by halves, with eight running sums in the smallest parts."""
-    n = len(values)
-    if n < 8:
-        result = 0.0
-        for value in values:
-            result += value
-        return result
-    if n > 128:
-        half = n // 2 - n // 2 % 8
-        return total(values[:half]) + total(values[half:])
-    run = values[:8]
-    whole = n - n % 8
-    for start in range(8, whole, 8):
-        for j in range(8):
-            run[j] += values[start + j]
-    result = ((run[0] + run[1]) + (run[2] + run[3])) + ((run[4] + run[5]) + (run[6] + run[7]))
-    for value in values[whole:]:
+    """Sum from first to last."""
+    result = 0.0
+    for value in values:
         result += value
     return result
 
@@ -124,6 +112,7 @@ class Evidence:
         soft, hard = v + d * (1.0 - v), v + rule.phi * d * (1.0 - v)
         rate = rule.count_floor + rule.count_slope * 0.5 * (1.0 - hard)
         cdf = poisson_cdf(rate, COUNT_MAX)
+        cdf = [round(share * COUNT_GRID) / COUNT_GRID for share in cdf]
         cdf[-1] = 1.0
         return Look(
             soft=soft,
@@ -165,5 +154,5 @@ class Evidence:
             return rule.k, 0.0
         mean = [total([x * w for x, w in score]) for score in (good, bad)]
         spread = [total([(x - m) * (x - m) * w for x, w in score]) for score, m in zip((good, bad), mean, strict=True)]
-        slope = (mean[0] - mean[1]) / ((0 + spread[0] + spread[1]) / 2.0)
+        slope = (mean[0] - mean[1]) / max((0 + spread[0] + spread[1]) / 2.0, SMALLEST_VARIANCE)
         return slope, logit(rule.prior) - slope * (0.5 * (mean[0] + mean[1]))

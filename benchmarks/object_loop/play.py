@@ -16,6 +16,8 @@ from benchmarks.object_loop.society import NEVER, Agent, Books, Feed, Task, rule
 from mesocosm.config.schema import Scenario
 from mesocosm.rng import Purpose
 
+MANY_TURNS = 10_000_000  # turns of the second pass are numbered from here when agents act one after the other
+
 
 class Play:
     """One replicate being played.
@@ -86,7 +88,7 @@ class Play:
             return self.draws.uniform(Purpose.ORDER, agent.slot)
         if self.rule.order == "priority":
             return -agent.reputation
-        return (agent.slot - self.step) % len(self.agents)
+        return (agent.place - self.step) % len(self.crowd)
 
     def turns(self) -> list[list[Agent]]:
         """Agents that act together: all at once, or one after the other."""
@@ -102,8 +104,9 @@ class Play:
             agent.dealings = 0
         if self.has_feed:
             self.feed.rank(rule.alpha, rule.beta)
-        self.turn = 0
+        stride = 1 if rule.turns == "simultaneous" else MANY_TURNS
         for second in (False, True):
+            self.turn = second * stride
             self.draws.at(2 * self.step + second)
             for group in self.turns():
                 if second:
@@ -113,6 +116,7 @@ class Play:
                 if rule.phases.proposals and group:
                     deals.trade(self, group)
                 self.turn += 1
+        self.turn = 2 * stride
         self.books.audit(self.agents, rule.credit_limit)
 
     def is_keen(self, agent: Agent) -> bool:

@@ -21,6 +21,8 @@ PROMPTS = (
     "Write a test for the last deliverable",
 )
 
+TURNOVER = 1 << 40  # offset of the draws of turnover
+
 
 def begin_epoch(play: Play) -> None:
     """Fresh counts, departures, arrivals, the epoch's tasks."""
@@ -44,7 +46,7 @@ def depart(play: Play) -> None:
         if item.epoch == play.epoch:
             kind = [agent.slot for agent in play.crowd if agent.mind.name == item.type and agent.slot not in leaving]
             leaving.update(sorted(kind, key=lambda slot: luck[slot])[: item.count])
-    leaving.update(slot for slot in luck if luck[slot] < population.turnover)
+    leaving.update(slot for slot in luck if play.draws.uniform(Purpose.DEPART, TURNOVER + slot) < population.turnover)
     leavers = [agent for agent in play.crowd if agent.slot in leaving]
     for agent in leavers:
         play.log("departed", agent=agent.slot, balance=agent.balance / MICRO)

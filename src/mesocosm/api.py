@@ -229,7 +229,7 @@ class Enact:
 
     lever: str
     parameter: str
-    value: float
+    value: float | str
     replicate: int | None = None
 
 

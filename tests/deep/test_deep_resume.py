@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from test_resume import KILLS, LEVELS, check_kills, check_resumes, whole_run
 
 pytestmark = pytest.mark.deep

@@ -189,8 +189,8 @@ class Trust(Section):
     """How agents remember each other."""
 
     slots: int = knob(32, "Partners an agent can remember.", "partners", ge=1, le=64)
-    prior_mean: float = knob(0.6, "Trust in a stranger of neutral reputation.", gt=0, lt=1)
-    prior_strength: float = knob(2.0, "Deals that the prior is worth.", "deals", gt=0, le=1e6)
+    prior_mean: float = knob(0.6, "Trust in a stranger of neutral reputation.", ge=0.001, le=0.999)
+    prior_strength: float = knob(2.0, "Deals that the prior is worth.", "deals", ge=0.01, le=1e6)
     decay: float = knob(0.9, "Share of remembered evidence kept per epoch.", "per epoch", ge=0, le=1)
     discovery: float = knob(0.5, "Chance that the counterparty learns the outcome after a deal.", ge=0, le=1)
     minimum: float = knob(1 / 3, "Least trust at which an honest agent proposes.", ge=0, le=1)

@@ -21,7 +21,7 @@ from mesocosm.errors import UsageError
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
-SECOND_PASS = 1
+MANY_TURNS = 10_000_000  # more than any replicate has agents
 
 
 @dataclass(slots=True)
@@ -110,9 +110,9 @@ class Batch:
         kept, self.events = self.events, []
         return kept
 
-    def state_hashes(self) -> list[str]:
-        """Hash of each replicate's state."""
-        return [self.world.state_hash(replicate) for replicate in range(self.world.n_replicates)]
+    def state_hashes(self, meters: tuple[NDArray[Any], ...] = ()) -> list[str]:
+        """Hash of each replicate's state. Params: meters: further columns (n,) that belong to it."""
+        return [self.world.state_hash(replicate, meters) for replicate in range(self.world.n_replicates)]
 
     def rule_at(self, row: I64) -> Columns:
         """Economy parameters aligned with rows."""
@@ -179,6 +179,14 @@ def aligned(player: Player, row: I64) -> Policy:
     return bound
 
 
+def first_turn(structure: Structure, part: int) -> int:
+    """Number of the first turn of a part of a step: 0 first pass, 1 second pass, 2 what follows both.
+
+    The number must not depend on how many agents the other replicates of the batch have.
+    """
+    return part if structure.turns == "simultaneous" else part * MANY_TURNS
+
+
 def precedence(batch: Batch) -> F64:
     """Who comes first when agents of a replicate conflict: a number per row, the lowest first, ties by slot.
 
@@ -189,8 +197,8 @@ def precedence(batch: Batch) -> F64:
         return batch.uniform(rng.Purpose.ORDER, np.arange(world.n_rows))
     if batch.structure.order == "priority":
         return -world.reputation
-    size = np.diff(world.offset)[world.replicate]
-    return ((world.slot - batch.step) % size).astype(np.float64)
+    active = np.maximum(world.crowd.count[world.replicate], 1)
+    return ((world.crowd.position - batch.step) % active).astype(np.float64)
 
 
 def in_order(batch: Batch, row: I64) -> I64:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from mesocosm import registry, rng
 from mesocosm.api import Enact, Lever, bind
+from mesocosm.config.parameters import parameter_types
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import Batch
 from mesocosm.env.economy import column
@@ -140,32 +143,47 @@ class Stack:
             if type(seat.lever).on_epoch is not Lever.on_epoch:
                 seat.at(batch.world.replicate).on_epoch(seat)
 
-    def enact(self, batch: Batch, order: Enact) -> None:
-        """Change a parameter of a lever from now on, in one replicate or all, and log it.
+    def check(self, batch: Batch, order: Enact) -> Seat:
+        """The seat that an order is for.
 
-        Raises   UsageError for a lever that is not in the batch, or an unknown parameter.
+        Raises   UsageError for a lever or replicate that is not in the batch, an unknown parameter, or a value that
+                 is out of bounds.
         """
         seats = {seat.name: seat for seat in self.seats}
         if order.lever not in seats:
             raise UsageError(f"enact: the lever {order.lever!r} is not part of this run. {nearest(order.lever, seats)}")
-        seat = seats[order.lever]
-        known = [item.name for item in registry.params(type(seat.lever))]
-        if order.parameter not in known:
-            raise UsageError(
-                f"enact: {order.lever} has no parameter {order.parameter!r}. {nearest(order.parameter, known)}"
-            )
+        seat, where = seats[order.lever], f"enact: {order.lever}.{order.parameter}"
+        readers = parameter_types(_type_of(seat))
+        if order.parameter not in readers:
+            raise UsageError(f"{where}: there is no such parameter. {nearest(order.parameter, readers)}")
+        try:
+            readers[order.parameter].validate_python(order.value)
+        except ValidationError as error:
+            told = error.errors(include_url=False)[0]["msg"]
+            raise UsageError(f"{where}: {order.value!r} will not do. {told}.") from error
+        if order.replicate is not None and not 0 <= order.replicate < batch.world.n_replicates:
+            raise UsageError(f"{where}: there is no replicate {order.replicate}.")
+        return seat
+
+    def enact(self, batch: Batch, order: Enact) -> None:
+        """Change a parameter of a lever from now on, in one replicate or all, and log it.
+
+        Raises   UsageError as `check` does.
+        """
+        seat = self.check(batch, order)
         n = batch.world.n_replicates
-        values = list(np.broadcast_to(np.asarray(getattr(seat.lever, order.parameter)), n))
+        values = list(np.broadcast_to(np.asarray(getattr(seat.lever, order.parameter)), n).tolist())
         chosen = range(n) if order.replicate is None else [order.replicate]
         for replicate in chosen:
             values[replicate] = type(values[replicate])(order.value)
+        known = [item.name for item in registry.params(type(seat.lever))]
         parameters = {name: getattr(seat.lever, name) for name in known}
         parameters[order.parameter] = column(values)
         seat.lever = _with(type(seat.lever), parameters)
         which = np.array(list(chosen), dtype=np.int64)
-        text = [np.full(len(which), word, dtype=object) for word in (order.lever, order.parameter)]
-        value = np.full(len(which), float(order.value))
-        batch.emit_for("enacted", which, {"lever": text[0], "parameter": text[1], "value": value})
+        words = {"lever": order.lever, "parameter": order.parameter, "value": json.dumps(order.value)}
+        columns = {name: np.full(len(which), word, dtype=object) for name, word in words.items()}
+        batch.emit_for("enacted", which, columns)
 
 
 def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str] = ()) -> Stack:
@@ -184,6 +202,11 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
         lever = _with(target, parameters)
         seats.append(Seat(name, lever, batch, lever.columns(batch.world.n_rows, batch.world.n_replicates)))
     return Stack(sorted(seats, key=lambda seat: (seat.lever.phase, seat.name)))
+
+
+def _type_of(seat: Seat) -> Any:
+    """The lever's class."""
+    return type(seat.lever)
 
 
 def _spread(cost: Any, k: int) -> Any:

@@ -13,7 +13,7 @@ from mesocosm import exact, rng
 from mesocosm.api import Control, DecisionRequest, Enact, Kill
 from mesocosm.config.schema import Scenario
 from mesocosm.engine import bargain, season, settle, social
-from mesocosm.engine.batch import Batch, in_order, open_batch
+from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
 from mesocosm.engine.govern import Stack, open_stack
 from mesocosm.engine.rails import Rails, open_rails
 from mesocosm.env.events import Checkpoint, EventBatch, Tick
@@ -61,7 +61,7 @@ def simulate(
                 return (yield from _end(batch, everyone, epoch, killed))
         season.end_epoch(batch, stack)
         yield from batch.flush()
-        yield Checkpoint(epoch, batch.step, batch.state_hashes())
+        yield Checkpoint(epoch, batch.step, batch.state_hashes((rails.tokens, rails.last_post)))
     return (yield from _end(batch, everyone, structure.epochs, reason))
 
 
@@ -81,9 +81,9 @@ def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, s
     rails.start_step(batch)
     if batch.structure.feed:
         batch.world.feed.rank(batch.economy.alpha, batch.economy.beta)
-    batch.turn = 0
     for second in (False, True):
         batch.second_pass = second
+        batch.turn = first_turn(batch.structure, int(second))
         for row in _turns(batch, second):
             if len(row):
                 yield from _turn(batch, rails, stack, row)
@@ -95,6 +95,7 @@ def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, s
             if killed:
                 return killed
     batch.second_pass = False
+    batch.turn = first_turn(batch.structure, 2)
     return ""
 
 
@@ -137,6 +138,7 @@ def _obey(batch: Batch, stack: Stack, orders: Sequence[Control] | None) -> str:
     """Carry out orders from outside, each logged as an input first; returns the reason of a kill, if any."""
     for order in orders or ():
         if isinstance(order, Enact):
+            stack.check(batch, order)
             which = np.arange(batch.world.n_replicates) if order.replicate is None else np.array([order.replicate])
             _note_order(batch, which, "enact", [order.lever, order.parameter, order.value])
             stack.enact(batch, order)

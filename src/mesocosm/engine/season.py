@@ -13,6 +13,7 @@ from mesocosm.env.economy import take
 from mesocosm.env.tasks import TaskStatus
 
 F64 = NDArray[np.float64]
+TURNOVER = 1 << 40  # offset of the draws of turnover, beside those of planned departures
 I64 = NDArray[np.int64]
 
 
@@ -59,7 +60,10 @@ def _depart(batch: Batch) -> None:
             code = batch.roster.policies.index(item.type) if item.type in batch.roster.policies else -1
             kind = row[(world.code[row] == code) & ~leaves[row]]
             leaves[kind[exact.order_by(luck[kind])][: item.count]] = True
-        leaves[row[luck[row] < population.turnover]] = True
+        if population.turnover > 0.0:
+            key = take(batch.key(rng.Purpose.DEPART), np.array([replicate]))
+            chance = rng.uniform(key, TURNOVER + world.slot[row])
+            leaves[row[chance < population.turnover]] = True
     row = np.flatnonzero(leaves)
     if len(row) == 0:
         return

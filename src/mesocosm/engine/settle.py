@@ -36,6 +36,7 @@ def settle(batch: Batch, stack: Stack, deal: Deals) -> None:
     deal.accepted = deal.reason == Reason.accepted
     deal.discovered = deal.accepted & (batch.uniform(Purpose.DISCOVERY, deal.row_a) < rule.discovery)
     deal.audited = np.zeros(len(deal), dtype=np.bool_)
+    deal.told_good = deal.is_good
     deal.fine = np.zeros(len(deal))
     deal.seq = batch.world.number_events(deal.replicate)
     done = np.flatnonzero(deal.accepted)
@@ -102,8 +103,7 @@ def _pay(batch: Batch, rule: Columns, deal: Deals, done: I64) -> None:
     burnt (private cost), both -> treasury (lever costs).
     """
     world, ledger = batch.world, batch.world.ledger
-    outcome_counts = rule.settle_on_outcome
-    surplus = (deal.surplus + outcome_counts * (deal.surplus_true - deal.surplus))[done]
+    surplus = np.where(rule.settle_on_outcome, deal.surplus_true, deal.surplus)[done]
     row_a, row_b, replicate = deal.row_a[done], deal.row_b[done], deal.replicate[done]
     theta = take(rule.theta, done)
     part_a, part_b = exact.micro(theta * surplus), exact.micro((1.0 - theta) * surplus)
@@ -136,12 +136,13 @@ def _remember(batch: Batch, rule: Columns, deal: Deals, done: I64) -> None:
     world = batch.world
     row_a, good = deal.row_a[done], deal.is_good[done]
     known = deal.discovered[done] | deal.audited[done]
-    seen = np.where(known, good, deal.p[done])
+    told = np.where(deal.discovered[done], good, deal.told_good[done])
+    seen = np.where(known, told, deal.p[done])
     world.memory.record(deal.row_b[done], world.slot[row_a], deal.memory_at[done], seen, deal.seq[done])
     keep = take(rule.keep, done)
     moved = keep * world.reputation[row_a] + (1.0 - keep) * deal.r0[done]
     world.set_reputation(row_a, moved, take(rule.prior_mean, done))
-    settled = (deal.pi_a + rule.settle_on_outcome * (deal.pi_a_true - deal.pi_a))[done]
+    settled = np.where(rule.settle_on_outcome, deal.pi_a_true, deal.pi_a)[done]
     realised = settled - deal.private_cost[done] - deal.fine[done]
     share = take(rule.payoff_memory, done)
     world.payoff_mean[row_a] = (1.0 - share) * world.payoff_mean[row_a] + share * realised
@@ -158,6 +159,7 @@ def _log(batch: Batch, deal: Deals, cause: I64 | None, before: int) -> None:
         "v": np.where(deal.is_good, 1, -1),
         "tau": deal.tau,
         "p": deal.p,
+        "private_cost": deal.private_cost,
         "surplus": deal.surplus,
         "surplus_true": deal.surplus_true,
         "externality": deal.externality,
@@ -195,6 +197,5 @@ def _details(deal: Deals) -> dict[str, Any]:
         "estimate": deal.odds / (1.0 + deal.odds),
         "own_bar": np.broadcast_to(np.asarray(deal.own, dtype=np.float64), k),
         "joint_bar": np.broadcast_to(np.asarray(deal.joint, dtype=np.float64), k),
-        "private_cost": deal.private_cost,
         **spread,
     }

@@ -17,7 +17,6 @@ from mesocosm.api import (
     PASS,
     PLAN,
     POST,
-    REJECT,
     REPLY,
     SUBMIT,
     VOTE,
@@ -147,12 +146,13 @@ def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, s
     _write(batch, row, acts, done[(kind == REPLY) & there], place, REPLY)
     _write(batch, row, acts, done[kind == POST], place, POST)
     if batch.structure.tasks and (kind >= PLAN).any():
-        for action, carry in (
-            (PLAN, work.plan), (CLAIM, work.claim), (SUBMIT, work.submit), (APPROVE, work.judge), (REJECT, work.judge),
-        ):  # fmt: skip
+        for action, carry in ((PLAN, work.plan), (CLAIM, work.claim), (SUBMIT, work.submit)):
             chosen = done[kind == action]
             if len(chosen):
-                carry(batch, row[chosen], offer.subset(chosen), acts.effort[chosen], action == APPROVE)
+                carry(batch, row[chosen], offer.subset(chosen), acts.effort[chosen])
+        chosen = done[kind >= APPROVE]
+        if len(chosen):
+            work.judge(batch, row[chosen], offer.subset(chosen), acts.kind[chosen] == APPROVE)
     stack.on_action(batch, row[done])
 
 

@@ -120,20 +120,20 @@ def _move(
     return won, *where
 
 
-def plan(batch: Batch, row: I64, offer: Offers, effort: F64, approves: bool) -> None:
+def plan(batch: Batch, row: I64, offer: Offers, effort: F64) -> None:
     """Planners make pending tasks ready for a worker."""
     won, replicate, place = _move(batch, "task_planned", row, offer, TaskStatus.pending, TaskStatus.planned)
     batch.world.tasks.planner[replicate, place] = batch.world.slot[row[won]]
 
 
-def claim(batch: Batch, row: I64, offer: Offers, effort: F64, approves: bool) -> None:
+def claim(batch: Batch, row: I64, offer: Offers, effort: F64) -> None:
     """Workers take planned tasks."""
     won, replicate, place = _move(batch, "task_claimed", row, offer, TaskStatus.planned, TaskStatus.claimed)
     batch.world.tasks.worker[replicate, place] = batch.world.slot[row[won]]
     batch.world.holds_task[row[won]] = place
 
 
-def submit(batch: Batch, row: I64, offer: Offers, effort: F64, approves: bool) -> None:
+def submit(batch: Batch, row: I64, offer: Offers, effort: F64) -> None:
     """Workers hand in; effort costs credits and decides how likely the work is good. Moves: worker -> burnt."""
     world = batch.world
     replicate = world.replicate[row]
@@ -167,26 +167,34 @@ def result_text(number: int) -> str:
     return f"result of task {number}"
 
 
-def judge(batch: Batch, row: I64, offer: Offers, effort: F64, approves: bool) -> None:
-    """Verifiers approve (the budget is paid out) or reject (back to a worker). Moves: budget hold -> three roles."""
-    world, tasks = batch.world, batch.world.tasks
-    if not approves:
-        won, *where = _move(batch, "task_rejected", row, offer, TaskStatus.submitted, TaskStatus.planned)
-        tasks.v[where[0], where[1]] = 0
-        return
-    replicate = world.replicate[row]
-    ready = np.flatnonzero((offer.stage > 0) & (tasks.status[replicate, offer.place] == TaskStatus.submitted))
+def judge(batch: Batch, row: I64, offer: Offers, approves: Mask) -> None:
+    """Verifiers approve work, and its budget is paid out, or send it back to wait for a worker.
+
+    Where several judge one submission, the first in order decides.
+    """
+    replicate = batch.world.replicate[row]
+    ready = np.flatnonzero(
+        (offer.stage > 0) & (batch.world.tasks.status[replicate, offer.place] == TaskStatus.submitted)
+    )
     won = ready[_winners(batch, row[ready], offer.place[ready])]
-    if len(won) == 0:
-        return
-    at = (replicate[won], offer.place[won])
-    verifier = row[won]
-    start = world.offset[at[0]]
-    budget = tasks.budget[at]
+    yes, no = won[approves[won]], won[~approves[won]]
+    if len(yes):
+        _complete(batch, row[yes], replicate[yes], offer.place[yes])
+    if len(no):
+        _, *where = _move(batch, "task_rejected", row[no], offer.subset(no), TaskStatus.submitted, TaskStatus.planned)
+        batch.world.tasks.v[where[0], where[1]] = 0
+
+
+def _complete(batch: Batch, verifier: I64, replicate: I64, place: I64) -> None:
+    """Pay out the budgets of approved tasks. Moves: budget hold -> planner, worker, verifier (commons for leavers)."""
+    world, tasks, at = batch.world, batch.world.tasks, (replicate, place)
+    start, budget = world.offset[replicate], tasks.budget[at]
     share = [np.rint(budget * SHARE_OF_BUDGET[role]).astype(np.int64) for role in ("planner", "verifier")]
-    world.ledger.pay_from_budget(start + tasks.planner[at], share[0])
-    world.ledger.pay_from_budget(verifier, share[1])
-    world.ledger.pay_from_budget(start + tasks.worker[at], budget - share[0] - share[1])
+    paid = (share[0], share[1], budget - share[0] - share[1])
+    for payee, amount in zip((start + tasks.planner[at], verifier, start + tasks.worker[at]), paid, strict=True):
+        world.ledger.pay_from_budget(payee, amount)
+        gone = np.flatnonzero(~world.active[payee])
+        world.ledger.to_commons(payee[gone], amount[gone])
     columns = {
         "agent": world.slot[verifier], "task": tasks.number[at], "v": tasks.v[at], "paid": exact.credits(budget),
     }  # fmt: skip

@@ -71,7 +71,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "audited": {"agent": "int", "v": "int", "found": "bool", "fine": "float"},
     "frozen": {"agent": "int", "until_step": "int", "statistic": "float"},
     "refused": {"agent": "int", "rule": "str", "attempt": "str"},
-    "enacted": {"lever": "str", "parameter": "str", "value": "float"},
+    "enacted": {"lever": "str", "parameter": "str", "value": "str"},
     "killed": {"reason": "str"},
     "agent_state": {
         "agent": "int",

@@ -58,6 +58,7 @@ class Deals:
     pi_b_true: Any = 0.0
     discovered: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     audited: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    told_good: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))  # what an audit said of v
     fine: F64 = field(default_factory=lambda: np.zeros(0))  # credits lost to governance after settlement
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ COUNT_MAX = 31  # counts above it have probability below 1e-12 at any rate the s
 REWORK_SIGNAL = 2.0 * np.cumprod(np.r_[1.0, np.full(COUNT_MAX + 1, 0.3)]) - 1.0
 REJECTION_SIGNAL = 2.0 * np.cumprod(np.r_[1.0, np.full(COUNT_MAX + 1, 0.4)]) - 1.0
 MISUSE_SIGNAL = 2.0 * np.cumprod(np.r_[1.0, np.full(COUNT_MAX + 1, 0.5)]) - 1.0
+COUNT_GRID = 2.0**21  # resolution of the uniforms that counts are drawn from
 QUADRATURE_POINTS = 16
 NEGLIGIBLE = 2e-5
 SMALLEST_VARIANCE = 1e-6  # keeps the calibrated link finite where traces carry no noise at all
@@ -139,6 +140,11 @@ def reputation_signal(rule: Columns, p: Any, attention: Any) -> Any:
     return (1.0 - rule.attention_scarcity) * (2.0 * p - 1.0) + rule.attention_scarcity * attention
 
 
+def _total(x: F64) -> float:
+    """Sum in order of the rows."""
+    return float(exact.sum_by(np.zeros(len(x), dtype=np.int64), x, 1)[0])
+
+
 def _clip(x: F64) -> F64:
     return np.minimum(np.maximum(x, -1.0), 1.0)
 
@@ -153,10 +159,11 @@ def _tabulate(traits: Traits, menu: tuple[float, ...], noise: str, calibration: 
     attention = np.minimum(traits.outrage * np.maximum(0.0, -soft) + 0.2 * np.maximum(0.0, soft), 1.0)
     rate = traits.count_floor + traits.count_slope * 0.5 * (1.0 - hard)
     cdf = np.stack([exact.poisson_cdf(float(x), COUNT_MAX) for x in rate])
+    cdf = np.rint(cdf * COUNT_GRID) / COUNT_GRID  # so that adding a class number is exact
     cdf[:, -1] = 1.0
     score = [_score_distribution(traits, s, cdf[c], noise) for c, s in enumerate(soft)]
     slope, intercept = _link(traits, score[0], score[1], calibration)
-    expected = np.array([float(np.sum(exact.sigmoid(slope * x + intercept) * w)) for x, w in score])
+    expected = np.array([_total(exact.sigmoid(slope * x + intercept) * w) for x, w in score])
     screen = exact.exp(traits.screen_weight * 0.5 * (soft + hard))
     flat = np.ones(len(v))
     return soft, hard, screen, attention, expected, slope * flat, intercept * flat, cdf.ravel()
@@ -180,7 +187,7 @@ def _score_distribution(traits: Traits, soft: float, cdf: F64, noise: str) -> tu
         traits.weight_rework * REWORK_SIGNAL[kept[0]] + half * REJECTION_SIGNAL[kept[1]] + half * MISUSE_SIGNAL[kept[2]]
     )
     value = smooth[:, None] + counted[None, :]
-    share = np.broadcast_to(weight / (np.sum(weight) * len(smooth)), value.shape)
+    share = np.broadcast_to(weight / (_total(weight) * len(smooth)), value.shape)
     return value.ravel(), np.ascontiguousarray(share).ravel()
 
 
@@ -191,8 +198,8 @@ def _link(traits: Traits, good: tuple[F64, F64], bad: tuple[F64, F64], calibrati
     """
     if calibration == "fixed":
         return traits.k, 0.0
-    mean = [float(np.sum(x * w)) for x, w in (good, bad)]
-    variance = sum(float(np.sum((x - m) * (x - m) * w)) for (x, w), m in zip((good, bad), mean, strict=True)) / 2.0
+    mean = [_total(x * w) for x, w in (good, bad)]
+    variance = sum(_total((x - m) * (x - m) * w) for (x, w), m in zip((good, bad), mean, strict=True)) / 2.0
     slope = (mean[0] - mean[1]) / max(variance, SMALLEST_VARIANCE)
     middle = 0.5 * (mean[0] + mean[1])
     return slope, float(exact.logit(traits.prior)) - slope * middle

@@ -96,7 +96,7 @@ class World:
         self.next_seq += many
         return seq
 
-    def state_hash(self, replicate: int) -> str:
+    def state_hash(self, replicate: int, meters: tuple[NDArray[Any], ...] = ()) -> str:
         """SHA-256 over all that is true in one replicate: equal states, and only those, have equal hashes."""
         rows = slice(int(self.offset[replicate]), int(self.offset[replicate + 1]))
         digest = hashlib.sha256()
@@ -104,15 +104,16 @@ class World:
         for column in (
             self.active, self.reputation, self.payoff_mean, self.caught_step, self.frozen_until, self.holds_task,
             self.votes_received, ledger.balance, ledger.hold["escrow"], ledger.hold["stake"], ledger.hold["bond"],
+            feed.seen_by, *meters,
         ):  # fmt: skip
             digest.update(np.ascontiguousarray(column[rows]).tobytes())
         for column in (ledger.treasury, ledger.commons, ledger.minted, ledger.burnt, ledger.hold["budget"]):
             digest.update(column[replicate].tobytes())
         for content in memory.content(rows, rows.stop - rows.start):
             digest.update(content)
-        for column in (feed.post, feed.author, feed.votes, feed.replies, feed.hidden, feed.born):
+        for column in (feed.post, feed.author, feed.parent, feed.votes, feed.replies, feed.hidden, feed.born):
             digest.update(column[replicate].tobytes())
-        for column in (tasks.status, tasks.number, tasks.worker, tasks.budget, tasks.v):
+        for column in (tasks.status, tasks.number, tasks.planner, tasks.worker, tasks.budget, tasks.deadline, tasks.v):
             digest.update(column[replicate].tobytes())
         return digest.hexdigest()
 

@@ -17,7 +17,7 @@ from mesocosm.registry import lever, param
 class RandomAudit(Lever):
     """Each accepted deal is audited with a fixed probability; an initiator found with v = -1 is fined.
 
-    An audit that reads outcomes tells the counterparty what v was; one that reads the proxy fines p < 1/2 and tells
+    An audit that reads outcomes tells the counterparty what it read; one that reads the proxy fines p < 1/2 and tells
     nobody anything. A fine is never more than the agent's balance (limited liability).
     Params   probability: chance of an audit per accepted deal; penalty: credits; accuracy: chance that an audit
              reads v correctly; reads: outcome or proxy. Neutral at probability 0.
@@ -50,6 +50,7 @@ class RandomAudit(Lever):
         bench.ledger.to_treasury(row, fine)
         deal.fine[hit] += fine / 1e6
         deal.audited |= drawn & by_outcome
+        deal.told_good = np.where(drawn & by_outcome, ~bad, deal.told_good)
         seen = np.flatnonzero(drawn)
         columns = {
             "v": np.where(deal.is_good[seen], 1, -1),

@@ -43,7 +43,6 @@ class AgentsDriver:
         self._scenarios = list(scenarios)
         self._slots: dict[int, list[Any]] = {}
         self._agents: dict[Seat, Agent] = {}
-        self._private_cost: dict[Seat, float] = {}  # of an agent's latest proposal, credits
         self.complaints: list[str] = []
 
     def agent(self, replicate: int, slot: int) -> Agent | None:
@@ -124,9 +123,6 @@ class AgentsDriver:
                 continue
             for column, level in zip(answer, (place, *levels), strict=True):
                 column[row] = level
-            rule = observation.rule
-            toil = rule.effort_cost * observation.difficulty * proposal.effort
-            self._private_cost[_seat(slices, row)] = toil + rule.disguise_cost * proposal.disguise
         return answer
 
     def _reply(self, slices: Slices, row: int) -> int:
@@ -180,7 +176,7 @@ class AgentsDriver:
             is_initiator=is_initiator,
             accepted=accepted,
             tau=float(column["tau"][row]),
-            payoff=payoff - (self._private_cost[seat] if is_initiator else 0.0) if accepted else 0.0,
+            payoff=payoff - (float(column["private_cost"][row]) if is_initiator else 0.0) if accepted else 0.0,
             p=float(column["p"][row]) if accepted else None,
             v=int(column["v"][row]) if came_to_light else None,
             epoch=batch.epoch,

@@ -8,6 +8,7 @@ from typing import Any
 
 from mesocosm.api import Control, Enact, Kill
 from mesocosm.config.schema import Scenario
+from mesocosm.engine.batch import MANY_TURNS
 from mesocosm.errors import LogDamaged, UsageError
 from mesocosm.log.read import Log
 
@@ -44,7 +45,7 @@ def _order_of(question: str, text: str) -> Control | None:
     match question, answer:
         case "kill", [str(reason)]:
             return Kill(reason)
-        case "enact", [str(lever), str(parameter), int(value) | float(value)]:
+        case "enact", [str(lever), str(parameter), int(value) | float(value) | str(value)]:
             return Enact(lever, parameter, value)
     return None
 
@@ -56,12 +57,16 @@ def check_orders(orders: Sequence[Order], scenario: Scenario) -> None:
     """
     simulation = scenario.simulation
     per_epoch = simulation.steps_per_epoch
-    turns = 2 * (1 if simulation.turns == "simultaneous" else scenario.agents_max)
+    if simulation.turns == "simultaneous":
+        turns, told = [range(2)], "0 and 1"
+    else:
+        turns = [range(first, first + scenario.agents_max) for first in (0, MANY_TURNS)]
+        told = " and ".join(f"{one.start} to {one.stop - 1}" for one in turns)
     for epoch, step, turn, order in orders:
-        if 0 <= epoch < simulation.epochs and step // per_epoch == epoch and 0 <= turn < turns:
+        if 0 <= epoch < simulation.epochs and step // per_epoch == epoch and any(turn in part for part in turns):
             continue
         raise UsageError(
             f"{order} is ordered for epoch {epoch}, step {step}, turn {turn}, to which this run never comes: it has "
-            f"epochs 0 to {simulation.epochs - 1} of {per_epoch} steps, counted from 0 through the whole run, and at "
-            f"most {turns} turns a step."
+            f"epochs 0 to {simulation.epochs - 1} of {per_epoch} steps, counted from 0 through the whole run, and "
+            f"turns {told} in each step."
         )
