@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,9 @@ def columns(deals: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray, np
 
 @settings(deadline=None, max_examples=150)
 @given(DEALS, st.floats(0.1, 5.0), st.floats(0.1, 5.0), st.floats(0.0, 1.0))
-def test_toxicity_spread_and_conditional_loss_follow_from_the_quality_gap(deals, s_plus, s_minus, theta):
+def test_toxicity_spread_and_conditional_loss_follow_from_the_quality_gap(
+    deals: Any, s_plus: Any, s_minus: Any, theta: Any
+) -> None:
     group, accepted, p = columns(deals)
     proxy = moments_by(group, accepted, p, 1)
     payoff = moments_by(group, accepted, theta * (p * s_plus - (1 - p) * s_minus), 1)
@@ -55,7 +58,7 @@ def test_toxicity_spread_and_conditional_loss_follow_from_the_quality_gap(deals,
     )
 
 
-def test_means_over_nothing_are_undefined_and_not_zero():
+def test_means_over_nothing_are_undefined_and_not_zero() -> None:
     nothing = moments_by(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), np.zeros(0), 2)
     for value in (nothing.mean, nothing.mean_accepted, nothing.mean_rejected, nothing.share_accepted):
         assert np.isnan(value).all()
@@ -64,7 +67,7 @@ def test_means_over_nothing_are_undefined_and_not_zero():
     assert ratio(0.0, 0.0).shape == ()
 
 
-def test_a_group_is_measured_by_its_own_rows_alone():
+def test_a_group_is_measured_by_its_own_rows_alone() -> None:
     group = np.array([0, 1, 0, 1])
     side = moments_by(group, np.array([True, True, False, True]), np.array([0.8, 0.4, 0.2, 0.6]), 3)
     np.testing.assert_allclose(mean_harm(side), [0.2, 0.5, np.nan])
@@ -72,7 +75,7 @@ def test_a_group_is_measured_by_its_own_rows_alone():
     np.testing.assert_allclose(harm_per_proposal(side), [0.1, 0.5, np.nan])
 
 
-def test_realised_toxicity_is_the_exact_fraction_of_bad_outcomes():
+def test_realised_toxicity_is_the_exact_fraction_of_bad_outcomes() -> None:
     v = np.array([1, -1, -1, 1, 1, -1, 1])
     accepted = np.array([True, True, True, True, True, True, False])
     assert mean_harm(moments_by(np.zeros(7, dtype=np.int64), accepted, v > 0, 1)).tolist() == [3 / 6]
@@ -92,14 +95,14 @@ def test_realised_toxicity_is_the_exact_fraction_of_bad_outcomes():
         ([4, math.nan, 2], math.nan),
     ],
 )
-def test_gini_of_known_holdings(held, expected):
+def test_gini_of_known_holdings(held: Any, expected: Any) -> None:
     found = gini(held, np.zeros(len(held), dtype=np.int64), 1)
     np.testing.assert_allclose(found, [expected], atol=1e-15)
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=15))
-def test_gini_is_half_the_mean_difference_between_two_agents_over_the_mean(held):
+def test_gini_is_half_the_mean_difference_between_two_agents_over_the_mean(held: Any) -> None:
     differences = [abs(a - b) for i, a in enumerate(held) for j, b in enumerate(held) if i != j]
     group = np.zeros(len(held), dtype=np.int64)
     if sum(held) == 0:
@@ -109,7 +112,7 @@ def test_gini_is_half_the_mean_difference_between_two_agents_over_the_mean(held)
     np.testing.assert_allclose(gini(held, group, 1), [expected], atol=1e-12)
 
 
-def test_gini_of_a_group_is_the_same_beside_other_groups():
+def test_gini_of_a_group_is_the_same_beside_other_groups() -> None:
     rng = np.random.default_rng(3)
     value, group = rng.random(60), np.repeat([0, 1, 2], 20)
     together = gini(value, group, 3)
@@ -120,25 +123,25 @@ def test_gini_of_a_group_is_the_same_beside_other_groups():
     np.testing.assert_array_equal(gini(value[shuffled], group[shuffled], 3), together)
 
 
-def test_one_negative_holding_leaves_other_groups_defined():
+def test_one_negative_holding_leaves_other_groups_defined() -> None:
     np.testing.assert_allclose(gini([1, 3, -1, 3], np.array([0, 0, 1, 1]), 2), [0.5, np.nan])
     np.testing.assert_allclose(largest_share([1, 3, -1, 3, 0], np.array([0, 0, 1, 1, 2]), 3), [0.75, np.nan, np.nan])
 
 
-def test_a_window_is_averaged_from_left_to_right():
+def test_a_window_is_averaged_from_left_to_right() -> None:
     window = np.array([[1e16, 1.0, -1e16, 1.0], [0.1, 0.2, 0.3, 0.4]])
     expected = [((((row[0] + row[1]) + row[2]) + row[3]) / 4) for row in window.tolist()]
     assert window_mean(window).tolist() == expected
     assert window_mean(np.asfortranarray(window)).tolist() == expected
 
 
-def test_an_unfilled_window_exceeds_no_threshold():
+def test_an_unfilled_window_exceeds_no_threshold() -> None:
     mean = window_mean(np.array([[0.9, np.nan], [0.9, 0.9]]))
     assert (mean > 0.35).tolist() == [False, True]
     assert np.isnan(window_mean(np.zeros((3, 0)))).all()
 
 
-def test_averaging_a_window_leaves_it_unchanged():
+def test_averaging_a_window_leaves_it_unchanged() -> None:
     window = np.array([[0.1, 0.2]])
     window_mean(window)
     assert window.tolist() == [[0.1, 0.2]]

@@ -36,7 +36,7 @@ Table = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
-def _registries_as_they_were(monkeypatch):
+def _registries_as_they_were(monkeypatch: Any) -> Any:
     """Whatever a test registers is gone after it."""
     registry.discover()
     monkeypatch.setitem(registry._entries, "metric", dict(registry._entries["metric"]))
@@ -83,11 +83,15 @@ def batch_of(kind: str, tables: list[Table], epoch: int = 0, turn: int | None = 
     return EventBatch(kind, epoch, 0, turn or 0, replicate, np.concatenate(keep).astype(np.int64), column)
 
 
-def tally_of(rosters: list[np.ndarray], names: list[str] | tuple[str, ...], types=TYPES, economy=ECONOMY) -> Tally:
+def tally_of(
+    rosters: list[np.ndarray], names: list[str] | tuple[str, ...], types: Any = TYPES, economy: Any = ECONOMY
+) -> Tally:
     return Tally(names, roster=rosters, types=types, economy=economy)
 
 
-def totals_of(epochs: list[tuple[Table, Table]], rosters: list[np.ndarray], names=None, **kwargs: Any) -> EpochTotals:
+def totals_of(
+    epochs: list[tuple[Table, Table]], rosters: list[np.ndarray], names: Any = None, **kwargs: Any
+) -> EpochTotals:
     tally = tally_of(rosters, every_metric() if names is None else names, **kwargs)
     for turn in range(7):
         tally.add(batch_of("interaction", [deal for deal, _ in epochs], turn=turn))
@@ -153,7 +157,7 @@ def slow(deal: Table, agent: Table) -> dict[str, float]:
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(0, 60), st.sampled_from([0.0, 0.3, 1.0]))
-def test_every_metric_equals_a_slow_loop_over_its_rows(seed, n_agents, n_deals, accept):
+def test_every_metric_equals_a_slow_loop_over_its_rows(seed: Any, n_agents: Any, n_deals: Any, accept: Any) -> None:
     deal, agent = make_epoch(seed, n_agents, n_deals, accept)
     found = epoch_row(0, evaluate_metrics(totals_of([(deal, agent)], [make_roster(seed, n_agents)]), every_metric()))
     expected = slow(deal, agent)
@@ -164,7 +168,7 @@ def test_every_metric_equals_a_slow_loop_over_its_rows(seed, n_agents, n_deals, 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 9), st.integers(0, 40)), min_size=1, max_size=6))
-def test_a_replicate_alone_has_the_bits_it_has_in_a_batch(shapes):
+def test_a_replicate_alone_has_the_bits_it_has_in_a_batch(shapes: Any) -> None:
     epochs = [make_epoch(*shape) for shape in shapes]
     rosters = [make_roster(seed, n_agents) for seed, n_agents, _ in shapes]
     economy = {"s_plus": np.arange(2.0, 2 + len(shapes)), "s_minus": 1.0, "steps_per_epoch": 10}
@@ -179,7 +183,7 @@ def test_a_replicate_alone_has_the_bits_it_has_in_a_batch(shapes):
             assert value.tobytes() == together[name][r : r + 1].tobytes(), name
 
 
-def test_totals_do_not_depend_on_how_rows_are_cut_into_batches():
+def test_totals_do_not_depend_on_how_rows_are_cut_into_batches() -> None:
     n = 3 * BLOCK + 17
     deal, agent = make_epoch(5, 40, n)
     roster, names = make_roster(5, 40), every_metric()
@@ -209,7 +213,7 @@ def log_of(epochs: list[tuple[Table, Table]]) -> tuple[Table, Table]:
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 10), st.lists(st.integers(0, 40), min_size=1, max_size=4))
-def test_metrics_from_a_log_have_the_bits_of_the_live_ones(seed, n_agents, sizes):
+def test_metrics_from_a_log_have_the_bits_of_the_live_ones(seed: Any, n_agents: Any, sizes: Any) -> None:
     epochs = [make_epoch(seed + k, n_agents, size) for k, size in enumerate(sizes)]
     roster, names = make_roster(seed, n_agents), every_metric()
     tally, live = tally_of([roster], names), []
@@ -224,7 +228,7 @@ def test_metrics_from_a_log_have_the_bits_of_the_live_ones(seed, n_agents, sizes
     ]
 
 
-def test_rows_of_a_log_may_come_in_any_order():
+def test_rows_of_a_log_may_come_in_any_order() -> None:
     epochs = [make_epoch(k, 6, 30) for k in range(3)]
     roster = make_roster(0, 6)
     deals, states = log_of(epochs)
@@ -234,7 +238,7 @@ def test_rows_of_a_log_may_come_in_any_order():
     assert epochs_from_columns(mixed, states, **options) == epochs_from_columns(deals, states, **options)
 
 
-def test_interactions_of_a_cut_epoch_are_left_out():
+def test_interactions_of_a_cut_epoch_are_left_out() -> None:
     epochs = [make_epoch(k, 6, 30) for k in range(2)]
     deals, states = log_of(epochs)
     cut = {
@@ -246,7 +250,7 @@ def test_interactions_of_a_cut_epoch_are_left_out():
     assert epochs_from_columns({}, {}, **options) == []
 
 
-def test_null_in_a_log_is_read_as_nan():
+def test_null_in_a_log_is_read_as_nan() -> None:
     deal, agent = make_epoch(1, 4, 12, accept=1.0)
     deals, states = log_of([(deal, agent)])
     deals["pi_a"][3] = None
@@ -255,7 +259,7 @@ def test_null_in_a_log_is_read_as_nan():
     assert not math.isnan(row["toxicity_rate"])
 
 
-def test_nothing_of_one_epoch_is_left_in_the_next():
+def test_nothing_of_one_epoch_is_left_in_the_next() -> None:
     roster, first, second = make_roster(2, 8), make_epoch(2, 8, 50), make_epoch(3, 8, 20)
     tally = tally_of([roster], every_metric())
     rows = []
@@ -268,7 +272,7 @@ def test_nothing_of_one_epoch_is_left_in_the_next():
     assert rows[0].proposals.tolist() == [50]  # handed out, not reused
 
 
-def test_totals_by_type_add_up_to_the_whole():
+def test_totals_by_type_add_up_to_the_whole() -> None:
     epochs, rosters = [make_epoch(k, 12, 200) for k in range(3)], [make_roster(k, 12) for k in range(3)]
     whole = totals_of(epochs, rosters)
     parts = evaluate_by_type(whole, ["proposals", "interactions", "social_welfare", "private_welfare_true"])
@@ -279,7 +283,7 @@ def test_totals_by_type_add_up_to_the_whole():
         assert parts["honest"]["proposals"][r] == by_honest.sum()
 
 
-def test_a_type_nobody_has_is_undefined_throughout():
+def test_a_type_nobody_has_is_undefined_throughout() -> None:
     totals = totals_of([make_epoch(1, 5, 30)], [np.zeros(5, dtype=np.int64)])
     found = evaluate_metrics(totals.only("adversarial"), every_metric())
     assert found["proposals"].tolist() == [0]
@@ -287,7 +291,7 @@ def test_a_type_nobody_has_is_undefined_throughout():
         assert np.isnan(found[name]).all(), name
 
 
-def test_an_epoch_without_proposals_is_undefined_and_not_zero():
+def test_an_epoch_without_proposals_is_undefined_and_not_zero() -> None:
     found = evaluate_metrics(totals_of([make_epoch(1, 5, 0)], [make_roster(1, 5)]), every_metric())
     defined = {name for name, value in found.items() if not np.isnan(value).any()}
     sums = {"private_welfare", "private_welfare_true", "social_welfare", "social_welfare_true"}
@@ -301,7 +305,7 @@ def test_an_epoch_without_proposals_is_undefined_and_not_zero():
     }
 
 
-def test_agents_that_left_count_neither_for_influence_nor_for_participation():
+def test_agents_that_left_count_neither_for_influence_nor_for_participation() -> None:
     deal, agent = make_epoch(4, 3, 12, accept=1.0)
     deal["initiator"][:], deal["counterparty"][:] = 0, 1
     agent["active"], agent["votes_received"] = np.array([True, False, True]), np.array([1, 50, 3])
@@ -310,7 +314,7 @@ def test_agents_that_left_count_neither_for_influence_nor_for_participation():
     assert found["influence_gini"].tolist() == [0.5]
 
 
-def test_only_what_the_metrics_read_is_added_up():
+def test_only_what_the_metrics_read_is_added_up() -> None:
     assert needs_of(["toxicity_rate"]).statistics == ("p",)
     assert needs_of(["influence_gini"]).agent_columns == ("votes_received",)
     assert set(needs_of(DEFAULT_METRICS).parameters) == {"s_plus", "s_minus"}
@@ -319,7 +323,7 @@ def test_only_what_the_metrics_read_is_added_up():
         evaluate_metrics(totals, ["private_welfare"])
 
 
-def test_the_default_set_is_in_the_order_in_which_it_is_printed():
+def test_the_default_set_is_in_the_order_in_which_it_is_printed() -> None:
     assert list(evaluate_metrics(totals_of([make_epoch(1, 5, 30)], [make_roster(1, 5)]))) == list(DEFAULT_METRICS)
     assert DEFAULT_METRICS[:3] == ("toxicity_rate", "toxicity_true", "goodhart_gap")
 
@@ -328,12 +332,12 @@ def declare(name: str, function: Callable[[EpochTotals], Any]) -> None:
     registry.metric(name, unit="x", better="neither")(function)
 
 
-def test_a_stranger_adds_a_statistic_and_a_metric_with_two_functions():
+def test_a_stranger_adds_a_statistic_and_a_metric_with_two_functions() -> None:
     @statistic("large_effort")
-    def large(column):
+    def large(column: Any) -> Any:
         return column["pi_a"] > 0.5
 
-    def share_large(totals):
+    def share_large(totals: Any) -> Any:
         """Share of proposals with a large payoff."""
         return totals.moments("large_effort").mean
 
@@ -351,20 +355,20 @@ def test_a_stranger_adds_a_statistic_and_a_metric_with_two_functions():
         (lambda totals: 0.5, "one number a replicate"),
     ],
 )
-def test_a_faulty_metric_is_refused_before_the_run_begins(function, hint):
+def test_a_faulty_metric_is_refused_before_the_run_begins(function: Any, hint: Any) -> None:
     declare("faulty", function)
     with pytest.raises(UsageError, match=hint):
         tally_of([make_roster(1, 3)], ["faulty"])
 
 
-def test_a_statistic_may_not_take_the_name_of_a_column_or_of_another():
+def test_a_statistic_may_not_take_the_name_of_a_column_or_of_another() -> None:
     with pytest.raises(UsageError, match="column"):
         statistic("pi_a")(lambda column: column["pi_a"])
     with pytest.raises(UsageError, match=r"mesocosm\.metrics\.harm"):
         statistic("good")(lambda column: column["v"])
 
 
-def test_what_a_tally_lacks_is_said_at_once():
+def test_what_a_tally_lacks_is_said_at_once() -> None:
     with pytest.raises(UsageError, match="toxicity_rate"):
         tally_of([make_roster(1, 3)], ["toxicity_rat"])
     with pytest.raises(UsageError, match="s_plus"):
@@ -376,7 +380,7 @@ def test_what_a_tally_lacks_is_said_at_once():
         tally_of([make_roster(1, 3)], ["proposals"]).epoch(batch_of("interaction", [deal]))
 
 
-def test_every_metric_says_its_unit_its_direction_and_its_twin():
+def test_every_metric_says_its_unit_its_direction_and_its_twin() -> None:
     known = set(every_metric())
     for entry in registry.entries("metric"):
         if entry.name not in known:
@@ -387,7 +391,7 @@ def test_every_metric_says_its_unit_its_direction_and_its_twin():
         assert entry.facts["twin"] is None or entry.facts["twin"] in known, entry.name
 
 
-def test_the_report_puts_the_truth_beside_the_proxy():
+def test_the_report_puts_the_truth_beside_the_proxy() -> None:
     assert with_twins(["toxicity_rate", "toxicity_true"]) == ("toxicity_rate", "toxicity_true")
     deal, agent = make_epoch(6, 9, 80)
     totals, expected = totals_of([(deal, agent)], [make_roster(6, 9)]), slow(deal, agent)
@@ -406,7 +410,7 @@ def test_the_report_puts_the_truth_beside_the_proxy():
     assert rows["acceptance_rate"]["soft"] is None
 
 
-def test_flags_say_why_a_number_is_missing():
+def test_flags_say_why_a_number_is_missing() -> None:
     epochs = [make_epoch(1, 5, 30), make_epoch(2, 5, 0), make_epoch(3, 5, 30, 1.0), make_epoch(4, 5, 30, 0.0)]
     epochs[0][1]["active"][:] = True
     epochs[2][1]["votes_received"][:] = 0
@@ -426,7 +430,9 @@ def test_flags_say_why_a_number_is_missing():
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.integers(0, 12), st.integers(1, 4))
-def test_every_undefined_default_metric_has_a_flag_and_every_flag_an_undefined_metric(seed, accept, n_deals, n_agents):
+def test_every_undefined_default_metric_has_a_flag_and_every_flag_an_undefined_metric(
+    seed: Any, accept: Any, n_deals: Any, n_agents: Any
+) -> None:
     totals = totals_of([make_epoch(seed, n_agents, n_deals, accept)], [make_roster(seed, n_agents)])
     names = [name for name in every_metric() if name not in {"participation", "activity"}]
     values = evaluate_metrics(totals, names)
@@ -435,7 +441,7 @@ def test_every_undefined_default_metric_has_a_flag_and_every_flag_an_undefined_m
     assert sorted(flagged) == sorted(undefined)  # one reason for each
 
 
-def test_identities_hold_for_the_metrics_of_a_large_run():
+def test_identities_hold_for_the_metrics_of_a_large_run() -> None:
     deal, agent = make_epoch(9, 50, 200_000)
     deal["pi_a"] = 0.5 * (2.0 * deal["p"] - (1 - deal["p"]))
     found = epoch_row(0, evaluate_metrics(totals_of([(deal, agent)], [make_roster(9, 50)]), every_metric()))
