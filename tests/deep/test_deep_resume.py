@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mesocosm.errors import LogDamaged
+from mesocosm.runner.replay import replay
 from test_resume import KILLS, LEVELS, check_kills, check_resumes, whole_run
 
 pytestmark = pytest.mark.deep
@@ -29,3 +31,16 @@ def test_a_thousand_killed_runs_resume(tmp_path: Path) -> None:
         folder = tmp_path / str(batch)
         folder.mkdir()
         check_kills(folder, KILLS, 12, np.random.default_rng(1000 + batch))
+
+
+def test_every_flipped_byte_of_a_log_with_every_event_is_detected(tmp_path: Path) -> None:
+    whole = whole_run(tmp_path / "whole", "full")
+    path = tmp_path / "flipped.jsonl"
+    luck = np.random.default_rng(21)
+    for place in range(len(whole.log)):
+        changed = bytearray(whole.log)
+        changed[place] ^= 1 << int(luck.integers(8))
+        path.write_bytes(changed)
+        with pytest.raises(LogDamaged) as damage:
+            replay(path)
+        assert damage.value.line == whole.log[:place].count(b"\n") + 1
