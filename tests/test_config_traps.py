@@ -101,7 +101,7 @@ TRAPS = {
     # values
     "negative": ("simulation:\n  epochs: -1\n", 4, 11, "simulation.epochs: must be at least 0, got -1"),
     "too large": ("payoff: {theta: 1.01}\n", 3, 17, "payoff.theta: must be at most 1, got 1.01"),
-    "on an open bound": ("trust: {prior_mean: 1}\n", 3, 21, "trust.prior_mean: must be below 1, got 1"),
+    "on an open bound": ("proxy: {prior: 1}\n", 3, 16, "proxy.prior: must be below 1, got 1"),
     "not above zero": ("proxy: {k: 0}\n", 3, 12, "proxy.k: must be above 0, got 0"),
     "not a multiple": ("feed: {capacity: 100}\n", 3, 18, "feed.capacity: must be a multiple of 64, got 100"),
     "not a number": ("payoff: {h: .nan}\n", 3, 13, "payoff.h: must be a finite number, got .nan"),
@@ -125,7 +125,7 @@ TRAPS = {
     "empty menu": ("conduct: {effort_menu: []}\n", 3, 24, "effort_menu: needs at least one entry"),
     "menu without rest": ("conduct: {transfer_menu: [-1, 1]}\n", 3, 26, "transfer_menu: must contain 0"),
     "effort that hurts": ("conduct:\n  q_low: .9\n  q_high: .5\n", 4, 10, "q_low: must not exceed q_high (0.5)"),
-    "more seen than kept": ("feed: {visible: 200}\n", 3, 17, "visible: must not exceed feed.capacity (128), got 200"),
+    "more seen than kept": ("feed: {visible: 200}\n", 3, 17, "visible: must not exceed feed.capacity (64), got 200"),
     "rates above one": ("feed: {vote_rate: .9}\n", 3, 19, "post_rate + reply_rate + vote_rate must not exceed 1"),
     "weights of nothing": (
         "proxy:\n  weights: {progress: 0, rework: 0, rejection_misuse: 0, engagement: 0}\n",

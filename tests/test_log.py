@@ -125,9 +125,9 @@ def test_a_gap_in_seq_stops_the_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("level", ["full", "columns"])
 def test_columns_come_back_as_they_were_written(tmp_path: Path, level: str) -> None:
-    write_log(tmp_path, level, seed=3, most=8)
+    write_log(tmp_path, level, seed=1, most=8)
     tables = read_log(tmp_path).tables()
-    run = [item for item in happenings(seed=3, most=8) if isinstance(item, EventBatch)]
+    run = [item for item in happenings(seed=1, most=8) if isinstance(item, EventBatch)]
     for kind, fields in EVENT_FIELDS.items():
         written = [batch for batch in run if batch.kind == kind]
         for name in fields:

@@ -41,7 +41,7 @@ def only_run(root: Path) -> Path:
 
 def test_the_smoke_test_runs_ten_epochs(root: Path) -> None:
     done = python(root, f"-m mesocosm.runner.runner {BASELINE} --epochs 10")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert "toxicity" in done.stdout
     made = load_run(only_run(root))
     assert (len(made.rows), made.scenario.scenario_id) == (10, "baseline")
@@ -51,7 +51,7 @@ def test_the_smoke_test_runs_ten_epochs(root: Path) -> None:
 def test_the_governance_test_overrides_the_tax(root: Path) -> None:
     words = f"-m mesocosm.runner.runner {BASELINE} --override governance.transaction_tax_rate=0.1 --epochs 50"
     done = python(root, words)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     made = load_run(only_run(root))
     assert len(made.rows) == 50
     assert made.scenario.governance["transaction_tax"]["rate"] == 0.1
@@ -60,11 +60,11 @@ def test_the_governance_test_overrides_the_tax(root: Path) -> None:
 
 def test_the_replay_pair_verifies_and_a_flipped_byte_does_not(root: Path) -> None:
     done = python(root, f"-m mesocosm.runner.runner {BASELINE} --epochs 10 --output run_001.jsonl")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in root.iterdir()) == ["run_001.jsonl", "scenarios"]
 
     done = python(root, "-m mesocosm.runner.replay run_001.jsonl --verify")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("verified")
     assert verify_log(root / "run_001.jsonl").trajectory in done.stdout
 

@@ -63,6 +63,9 @@ def _write(stream: TextIO, text: str) -> None:
         stream.flush()
     except BrokenPipeError:
         _silence(stream)
+    except OSError:
+        _silence(stream)  # or Python would try once more at its end, and fail with a code of its own
+        raise
 
 
 def _silence(stream: TextIO) -> None:

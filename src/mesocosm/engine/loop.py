@@ -22,6 +22,7 @@ from mesocosm.errors import UsageError
 I64 = NDArray[np.int64]
 Yielded = EventBatch | Tick | Checkpoint | DecisionRequest
 Play = Generator[Yielded, Any, str]
+COMPLETED = "completed"
 
 
 def simulate(
@@ -48,7 +49,6 @@ def simulate(
     for name in ("epochs", "steps_per_epoch"):
         size[name] = np.full(len(everyone), getattr(structure, name), dtype=np.int64)
     batch.emit_for("simulation_started", everyone, size)
-    reason = "completed"
     for epoch in range(structure.epochs):
         batch.epoch, batch.step, batch.turn = epoch, epoch * structure.steps_per_epoch, 0
         rails.start_epoch(batch)
@@ -62,13 +62,13 @@ def simulate(
         season.end_epoch(batch, stack)
         yield from batch.flush()
         yield Checkpoint(epoch, batch.step, batch.state_hashes((rails.tokens, rails.last_post)))
-    return (yield from _end(batch, everyone, structure.epochs, reason))
+    return (yield from _end(batch, everyone, structure.epochs, COMPLETED))
 
 
 def _end(batch: Batch, everyone: I64, epochs: int, reason: str) -> Generator[Yielded, Any, str]:
     """Say why the run ended, well formed in every case."""
     n = len(everyone)
-    if reason != "completed":
+    if reason != COMPLETED:
         batch.emit_for("killed", everyone, {"reason": np.full(n, reason, dtype=object)})
     columns = {"epochs": np.full(n, epochs, dtype=np.int64), "reason": np.full(n, reason, dtype=object)}
     batch.emit_for("simulation_ended", everyone, columns)
@@ -146,7 +146,8 @@ def _obey(batch: Batch, stack: Stack, orders: Sequence[Control] | None) -> str:
             allowed = np.broadcast_to(np.asarray(batch.economy.kill_switch_enabled), batch.world.n_replicates)
             if not allowed.all():
                 raise UsageError("safety.kill_switch_enabled is false in this scenario, so the run cannot be killed.")
-            reason = order.reason or "killed"
+            # a kill must not pass for a completed run, whatever its reason says
+            reason = f"killed: {COMPLETED}" if order.reason == COMPLETED else order.reason or "killed"
             _note_order(batch, np.arange(batch.world.n_replicates), "kill", [reason])
             return reason
     return ""
