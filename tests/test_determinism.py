@@ -63,7 +63,7 @@ def test_generated_scenarios_give_the_same_bytes_in_two_processes_that_differ_in
     told = [process.communicate()[0].split() for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert told[0] == told[1]
-    assert len(set(told[0])) >= N_SCENARIOS - 2  # a drawn scenario may be empty, and then so is another
+    assert len(set(told[0])) > N_SCENARIOS // 2, "most drawn scenarios are runs of their own (the smallest are alike)"
     assert told[0][:3] == [play([each]).hash() for each in cast[:3]]
 
 
