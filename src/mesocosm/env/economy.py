@@ -27,15 +27,16 @@ class Columns:
 
     def __init__(self, value: Mapping[str, Any]) -> None:
         self.__dict__.update(value)
+        self.__dict__["_varies"] = any(isinstance(entry, np.ndarray) for entry in value.values())
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"there is no parameter {name!r} here; known: {', '.join(sorted(self.__dict__))}")
 
     def at(self, index: NDArray[np.integer[Any]]) -> Columns:
         """The same parameters, aligned with rows whose replicate is given."""
-        if not any(isinstance(value, np.ndarray) for value in self.__dict__.values()):
+        if not self._varies:
             return self
-        return Columns({name: take(value, index) for name, value in self.__dict__.items()})
+        return Columns({name: take(value, index) for name, value in self.__dict__.items() if name != "_varies"})
 
 
 def take(value: Any, index: NDArray[np.integer[Any]]) -> Any:

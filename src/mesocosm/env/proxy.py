@@ -115,7 +115,7 @@ def draw_traces(rule: Columns, table: TraceTable, outcome: I64, draw: dict[str, 
     if gaussian:
         v_hat = rule.gaussian_mean * soft + rule.gaussian_sd * draw["progress"]
         nothing = np.zeros(len(outcome), dtype=np.int64)
-        p = exact.sigmoid(table.slope[outcome] * v_hat + table.intercept[outcome])
+        p = link(v_hat, table.slope[outcome], table.intercept[outcome])
         return Traces(v_hat, nothing, nothing, nothing, np.zeros(len(outcome)), v_hat, p)
     progress = _clip(rule.progress_gain * soft + rule.progress_noise * draw["progress"])
     engagement = _clip(rule.engagement_gain * soft + rule.engagement_noise * draw["engagement"])
@@ -129,10 +129,41 @@ def draw_traces(rule: Columns, table: TraceTable, outcome: I64, draw: dict[str, 
         + rule.weight_engagement * engagement
     )
     if len(table.s_soft) == table.n_classes:  # one economy: the link is two numbers
-        p = exact.sigmoid(table.slope[0] * v_hat + table.intercept[0])
+        p = link(v_hat, table.slope[0], table.intercept[0])
     else:
-        p = exact.sigmoid(table.slope[outcome] * v_hat + table.intercept[outcome])
+        p = link(v_hat, table.slope[outcome], table.intercept[outcome])
     return Traces(progress, count[0], count[1], count[2], engagement, v_hat, p)
+
+
+def link(v_hat: Any, slope: Any, intercept: Any = 0.0) -> Any:
+    """p = sigmoid(slope * v_hat + intercept): the proxy's reading of P(v = +1).
+
+    Example
+        >>> round(float(link(0.5, 2.0)), 4)
+        0.7311
+    """
+    return exact.sigmoid(slope * v_hat + intercept)
+
+
+def inverse_link(p: Any, slope: Any, intercept: Any = 0.0) -> Any:
+    """The score v_hat at which the proxy reads p.
+
+    Example
+        >>> round(float(inverse_link(link(0.5, 2.0), 2.0)), 12)
+        0.5
+    """
+    return (exact.logit(p) - intercept) / slope
+
+
+def link_bounds(slope: Any, intercept: Any = 0.0) -> tuple[Any, Any]:
+    """Least and greatest p there can be, since v_hat lies in [-1, 1]: toxicity is confined to the same range.
+
+    Source   science notes 4.7.
+    Example
+        >>> tuple(round(float(p), 3) for p in link_bounds(2.0))
+        (0.119, 0.881)
+    """
+    return link(-1.0, slope, intercept), link(1.0, slope, intercept)
 
 
 def reputation_signal(rule: Columns, p: Any, attention: Any) -> Any:

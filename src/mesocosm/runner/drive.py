@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from mesocosm.metrics.evaluate import DEFAULT_METRICS, epoch_row, evaluate_metri
 from mesocosm.metrics.reporters import sanity_flags, with_twins
 from mesocosm.metrics.tally import Tally
 
+LOOK_AGAIN_S = 0.02
 Row = dict[str, Any]
 Progress = Callable[[int, Row], None]
 Orders = Callable[[Tick], Sequence[Control] | None]
@@ -66,7 +68,8 @@ class Plan:
 
 def parameters_for_metrics(economy: Columns, scenario: Scenario) -> dict[str, Any]:
     """Economy parameters that metrics may read."""
-    facts = {name: value for name, value in vars(economy).items() if isinstance(value, float | int | np.ndarray)}
+    known = {name: value for name, value in vars(economy).items() if not name.startswith("_")}
+    facts = {name: value for name, value in known.items() if isinstance(value, float | int | np.ndarray)}
     return facts | {"steps_per_epoch": float(scenario.simulation.steps_per_epoch)}
 
 
@@ -163,6 +166,22 @@ def scheduled(orders: Sequence[tuple[int, int, int, Control]]) -> Orders:
 
     def give(tick: Tick) -> Sequence[Control] | None:
         return at.get((tick.epoch, tick.step, tick.turn))
+
+    return give
+
+
+def hold_while(hold: Callable[[], bool], held_at: list[Row], others: Orders | None = None) -> Orders:
+    """Orders that pause the run at the end of a turn for as long as `hold` says so.
+
+    A pause changes nothing that happens, so it is no event: `held_at` notes where the run was held, for the manifest.
+    """
+
+    def give(tick: Tick) -> Sequence[Control] | None:
+        if hold():
+            held_at.append({"epoch": tick.epoch, "step": tick.step, "turn": tick.turn})
+            while hold():
+                time.sleep(LOOK_AGAIN_S)
+        return others(tick) if others is not None else None
 
     return give
 
