@@ -465,7 +465,8 @@ def test_a_batch_of_replicates_replays_from_their_logs(tmp_path: Path) -> None:
     wanted = [("simulation.epochs=1", f"simulation.seed={seed}") for seed in (3, 4)]
     scenarios = [scenario_with({"honest": "chatty"}, *overrides) for overrides in wanted]
     paths = [tmp_path / f"{seed}.jsonl" for seed in (3, 4)]
-    headers = [header_of(scenario, seed) for scenario, seed in zip(scenarios, (3, 4), strict=True)]
+    names = Plan(scenarios, [3, 4]).metric_names()
+    headers = [header_of(scenario, seed, names) for scenario, seed in zip(scenarios, (3, 4), strict=True)]
     with LogSet([LogWriter(path, head) for path, head in zip(paths, headers, strict=True)]) as logs:
         drive(Plan(scenarios, [3, 4]), logs, decider=AgentsDriver(scenarios))
     recorded = ReplayedDecisions([read_log(path) for path in paths])
@@ -495,8 +496,9 @@ def test_a_cut_run_goes_on_with_its_agents_to_the_same_bytes(tmp_path: Path, sha
     cut = tmp_path / "cut.jsonl"
     cut.write_bytes(whole[: int(len(whole) * share)])
     decider = ReplayedDecisions(read_log(cut), then=AgentsDriver([scenario]))
-    with LogSet([LogWriter(cut, header_of(scenario, 42), mode="resume")]) as logs:
-        drive(Plan([scenario], [42]), logs, decider=decider)
+    plan = Plan([scenario], [42])
+    with LogSet([LogWriter(cut, header_of(scenario, 42, plan.metric_names()), mode="resume")]) as logs:
+        drive(plan, logs, decider=decider)
     assert cut.read_bytes() == whole
 
 

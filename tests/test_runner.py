@@ -521,3 +521,31 @@ def test_the_full_log_enables_deterministic_replay(tmp_path: Path) -> None:
     assert told.metrics_recomputed == sum(len(row) for row in made.rows)
     check: Callable[[Any], Any] = load_run
     assert same_rows(check(alone).rows, made.rows)
+
+
+def test_a_paused_and_resumed_run_has_the_bytes_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = small(tmp_path / "whole").log_path.read_bytes()
+    answers = iter([False, True, True, False] + [False] * 1000)
+    paused = small(tmp_path / "paused", hold=lambda: next(answers))
+    assert paused.log_path.read_bytes() == whole
+    assert directory.read_manifest(tmp_path / "paused")["paused_at"] == [{"epoch": 0, "step": 0, "turn": 1}]
+
+
+def test_a_log_with_an_older_set_of_metrics_still_verifies_and_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = small(tmp_path).log_path.read_bytes()
+    monkeypatch.setattr("mesocosm.runner.drive.DEFAULT_METRICS", ("toxicity_true", "activity"))
+    assert mc.replay(tmp_path).complete
+    (tmp_path / "events.jsonl").write_bytes(whole[:-40])
+    assert resume(tmp_path).log_path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["run", "run.jsonl"])
+def test_two_runs_never_write_in_one_place(tmp_path: Path, name: str) -> None:
+    def second() -> bool:
+        with pytest.raises(UsageError, match=r"another process is writing this run|there is a (run|log)"):
+            small(tmp_path / name)
+        return False
+
+    assert small(tmp_path / name, hold=second).reason == "completed"

@@ -91,9 +91,9 @@ def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, s
             yield from batch.flush()
             orders = yield Tick(batch.epoch, batch.step, batch.turn)
             killed = _obey(batch, stack, orders)
-            batch.turn += 1
             if killed:
                 return killed
+            batch.turn += 1
     batch.second_pass = False
     batch.turn = first_turn(batch.structure, 2)
     return ""

@@ -47,6 +47,7 @@ class Header(msgspec.Struct, kw_only=True, frozen=True):
     model: str
     level: str = "full"
     seed: int
+    metrics: tuple[str, ...] = ()  # that the checkpoints' totals hold
     scenario: dict[str, Any]
 
 

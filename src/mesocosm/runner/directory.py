@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +23,7 @@ from mesocosm.log.files import write_atomic
 MANIFEST = "manifest.json"
 SCENARIO = "scenario.yaml"
 LATEST = "latest"
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # elsewhere runs are not kept apart
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 PACKAGES = ("numpy", "pydantic", "msgspec", "pyyaml", "polars")
 
@@ -99,6 +103,26 @@ def now() -> str:
 def write_manifest(directory: Path, facts: dict[str, Any]) -> None:
     """Write manifest.json atomically."""
     write_atomic(directory / MANIFEST, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+@contextmanager
+def claimed(target: Path) -> Iterator[None]:
+    """Keep a run directory or log to one writing process; the claim ends with the process, however it ends.
+
+    Raises   UsageError when another process is writing there.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(target, os.O_RDONLY if target.is_dir() else os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"{target}: another process is writing this run. Wait for it, or stop it.") from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

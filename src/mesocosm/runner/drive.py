@@ -58,12 +58,14 @@ class Plan:
     seeds: Sequence[int]
     level: str = "full"
     extra_levers: tuple[str, ...] = ()
-    names: tuple[str, ...] = DEFAULT_METRICS
+    names: tuple[str, ...] | None = None  # metrics, or None for the usual ones
 
     def metric_names(self) -> tuple[str, ...]:
-        """Metrics to compute: the default set and what the scenarios track besides, each beside its twin."""
+        """Metrics to compute: those named, or the default set and what the scenarios track, each beside its twin."""
+        if self.names is not None:
+            return self.names
         tracked = [name for scenario in self.scenarios for name in scenario.metrics_to_track]
-        return tuple(dict.fromkeys(with_twins([*self.names, *tracked])))
+        return tuple(dict.fromkeys(with_twins([*DEFAULT_METRICS, *tracked])))
 
 
 def parameters_for_metrics(economy: Columns, scenario: Scenario) -> dict[str, Any]:

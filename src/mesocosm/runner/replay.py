@@ -137,10 +137,10 @@ def resimulate(log: Log, scenario: Scenario, progress: Progress | None = None) -
     seed = log.header.seed
     if scenario.simulation.seed != seed:
         scenario = with_overrides(scenario, [f"simulation.seed={seed}"])
-    plan = Plan([scenario], [seed], log.header.level)
+    plan = Plan([scenario], [seed], log.header.level, names=log.header.metrics)
     # a cut log holds the answers up to the cut; beyond it the agents themselves are asked, and nothing is compared
     decider: Decider = ReplayedDecisions(log, then=None if log.is_complete else AgentsDriver(plan.scenarios))
-    with LogSet([LogWriter(log.path, header_of(scenario, seed), mode="compare")]) as logs:
+    with LogSet([LogWriter(log.path, header_of(scenario, seed, plan.metric_names()), mode="compare")]) as logs:
         orders = scheduled(orders_of(log))
         if not log.is_complete:
             orders = kill_when(lambda: None if logs.writers[0].behind else "the log was cut here", orders)

@@ -25,7 +25,7 @@ from mesocosm.log.read import Log, read_log
 from mesocosm.log.write import LogSet, LogWriter, Mode
 from mesocosm.runner import directory
 from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
-from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, kill_when, scheduled
+from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, hold_while, kill_when, scheduled
 from mesocosm.runner.inputs import Order, check_orders, orders_of
 
 MODEL = "mesocosm-1"
@@ -92,13 +92,15 @@ def run(
     progress: Progress | None = None,
     orders: Sequence[Order] = (),
     stop: Callable[[], str | None] | None = None,
+    hold: Callable[[], bool] | None = None,
     durable: bool = False,
 ) -> Run:
     """Run a scenario and log every event.
 
     Params   scenario: bundled name, path, or a loaded scenario; overrides: "a.b.c=value"; output: a run directory or
              a log file ending in .jsonl (by default a new directory under the run root); level: full, columns or
-             epoch; orders: (epoch, step in the run, turn, Enact | Kill); stop: gives a reason to kill the run, or None.
+             epoch; orders: (epoch, step in the run, turn, Enact | Kill); stop: gives a reason to kill the run, or None;
+             hold: pauses the run at the end of a turn while it is true, which changes nothing that happens.
     Returns  the finished run.
     Raises   ConfigError with every mistake in the scenario; UsageError; MesocosmError when the disk refuses.
     """
@@ -108,7 +110,8 @@ def run(
         target = directory.make_directory(wanted, wanted.simulation.seed)
     else:
         target = _with_room(Path(output))
-    return _play(wanted, target, "create", orders, progress=progress, stop=stop, durable=durable)
+    with directory.claimed(target):
+        return _play(wanted, target, "create", orders, progress=progress, stop=stop, hold=hold, durable=durable)
 
 
 def _with_room(output: Path) -> Path:
@@ -131,6 +134,11 @@ def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable
     Raises   UsageError when the run is complete or of another model; LogDamaged when lines were changed, not cut.
     """
     path = directory.find_run(name)
+    with directory.claimed(path):
+        return _resume(path, progress, stop)
+
+
+def _resume(path: Path, progress: Progress | None, stop: Callable[[], str | None] | None) -> Run:
     found = _good_part(path)
     if found.header is None:
         if not (path.is_dir() and (path / directory.SCENARIO).is_file()):
@@ -144,7 +152,16 @@ def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable
         )
     scenario, log = scenario_from_dict(found.header.scenario), read_log(path)
     decider = ReplayedDecisions(log, then=AgentsDriver([scenario]))
-    return _play(scenario, path, "resume", orders_of(log), progress=progress, stop=stop, decider=decider)
+    return _play(
+        scenario,
+        path,
+        "resume",
+        orders_of(log),
+        progress=progress,
+        stop=stop,
+        decider=decider,
+        names=found.header.metrics,
+    )
 
 
 def _good_part(path: Path) -> Prefix:
@@ -202,9 +219,11 @@ def _resolve(
     return load_scenario(scenario, wanted)
 
 
-def header_of(scenario: Scenario, seed: int) -> Header:
+def header_of(scenario: Scenario, seed: int, metrics: tuple[str, ...]) -> Header:
     """First line of the log of one replicate."""
-    return Header(model=MODEL, level=scenario.log.level, seed=seed, scenario=scenario_to_dict(scenario))
+    return Header(
+        model=MODEL, level=scenario.log.level, seed=seed, metrics=metrics, scenario=scenario_to_dict(scenario)
+    )
 
 
 def _play(
@@ -215,8 +234,10 @@ def _play(
     *,
     progress: Progress | None,
     stop: Callable[[], str | None] | None,
+    hold: Callable[[], bool] | None = None,
     durable: bool = False,
     decider: Decider | None = None,
+    names: tuple[str, ...] | None = None,
 ) -> Run:
     """Drive one replicate into its log, keeping the manifest true before and after."""
     seed = scenario.simulation.seed
@@ -231,11 +252,14 @@ def _play(
             )
         write_atomic(target / directory.SCENARIO, dump_scenario(scenario).encode())
         directory.write_manifest(target, facts)
-    plan = Plan([scenario], [seed], scenario.log.level)
-    with LogSet([LogWriter(target, header_of(scenario, seed), mode=mode, durable=durable)]) as logs:
-        outcome = drive(
-            plan, logs, decider=decider or AgentsDriver(plan.scenarios), orders=_orders(orders, stop), progress=progress
-        )
+    plan, paused = Plan([scenario], [seed], scenario.log.level, names=names), list[dict[str, Any]]()
+    asked = _orders(orders, stop)
+    if hold is not None:
+        asked = hold_while(hold, paused, asked)
+    with LogSet(
+        [LogWriter(target, header_of(scenario, seed, plan.metric_names()), mode=mode, durable=durable)]
+    ) as logs:
+        outcome = drive(plan, logs, decider=decider or AgentsDriver(plan.scenarios), orders=asked, progress=progress)
         trajectory = logs.writers[0].trajectory
     made = Run(target, scenario, seed, outcome.rows[0], outcome.reason, _told(outcome), trajectory)
     if in_directory:
@@ -247,6 +271,7 @@ def _play(
             "epochs": len(made.rows),
             "trajectory_sha256": trajectory,
             "flags": made.flags,
+            "paused_at": paused,
         }
         directory.write_manifest(target, facts)
     return made
@@ -285,7 +310,7 @@ def run_batch(
         place = Path(output) / f"replicate_{number:04d}"
         place.mkdir(parents=True, exist_ok=True)
         asked = with_overrides(scenario, [f"simulation.seed={seed}", f"log.level={level}"])
-        writers.append(LogWriter(place, header_of(asked, seed), keep_open=len(seeds) <= 256))
+        writers.append(LogWriter(place, header_of(asked, seed, plan.metric_names()), keep_open=len(seeds) <= 256))
     with LogSet(writers) as logs:
         return drive(plan, logs, decider=chosen, progress=progress)
 
