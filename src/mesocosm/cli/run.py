@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -71,7 +72,7 @@ def run_command(
     elif quiet:
         say(str(made.path))
     else:
-        _report(made, activity, plugin)
+        _report(made, activity, plugin, [path for path in drawn if path.suffix == ".png"])
     return 0 if made.reason == "completed" else _stopped(made)
 
 
@@ -151,7 +152,7 @@ def title_of(made: Run) -> str:
     return f"{made.scenario.scenario_id}: {told} of {simulation.steps_per_epoch} steps, seed {made.seed}"
 
 
-def _report(made: Run, activity: projections.Activity | None, plugins: Sequence[str]) -> None:
+def _report(made: Run, activity: projections.Activity | None, plugins: Sequence[str], drawn: Sequence[Path]) -> None:
     say(paint(title_of(made), "bold"))
     for line in wrapped(made.scenario.description) if made.scenario.description else ():
         say(line)
@@ -174,6 +175,8 @@ def _report(made: Run, activity: projections.Activity | None, plugins: Sequence[
         say_entry("activity", activity_text(activity))
     _flags(made)
     say_whole("run", str(made.path))
+    for path in drawn:
+        say_whole("picture", str(path))
     say_entry("trajectory", made.trajectory[:HASH_SHOWN])
     _next(made, plugins)
 
