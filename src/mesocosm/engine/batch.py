@@ -110,10 +110,6 @@ class Batch:
         kept, self.events = self.events, []
         return kept
 
-    def state_hashes(self, meters: tuple[NDArray[Any], ...] = ()) -> list[str]:
-        """Hash of each replicate's state. Params: meters: further columns (n,) that belong to it."""
-        return [self.world.state_hash(replicate, meters) for replicate in range(self.world.n_replicates)]
-
     def rule_at(self, row: I64) -> Columns:
         """Economy parameters aligned with rows."""
         return self.economy.at(self.world.replicate[row])

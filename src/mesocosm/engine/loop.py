@@ -61,7 +61,7 @@ def simulate(
                 return (yield from _end(batch, everyone, epoch, killed))
         season.end_epoch(batch, stack)
         yield from batch.flush()
-        yield Checkpoint(epoch, batch.step, batch.state_hashes((rails.tokens, rails.last_post)))
+        yield Checkpoint(epoch, batch.step, batch.world.state_hashes((rails.tokens, rails.last_post)))
     return (yield from _end(batch, everyone, structure.epochs, COMPLETED))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from mesocosm.env.economy import take
 from mesocosm.env.tasks import TaskStatus
 
 F64 = NDArray[np.float64]
+VOTERS_AT_ONCE = 1 << 14  # few enough for the processor's cache
 TURNOVER = 1 << 40  # offset of the draws of turnover, beside those of planned departures
 I64 = NDArray[np.int64]
 
@@ -108,23 +111,12 @@ def count_ballots(batch: Batch) -> None:
     for its mates, known or not, and against everybody else it remembers.
     Source   design section 2, Reputation.
     """
-    world, memory = batch.world, batch.world.memory
+    world = batch.world
     weight_of = np.array([player.policy.ballot_weight for player in batch.cast])
     backs = np.array([player.policy.coalition for player in batch.cast])
-    voter, k = np.nonzero((memory.seq >= 0) & world.active[:, None])
-    rated = world.offset[world.replicate[voter]] + memory.partner[voter, k]
-    n = memory.alpha[voter, k] + memory.beta[voter, k]
-    strength = take(batch.by_row.prior_strength, voter)
-    opinion = memory.alpha[voter, k] + strength * world.prior[rated] - 0.5 * (n + strength)
-    sign = np.sign(opinion)
-    loyal = backs[world.code[voter]]
-    if loyal.any():
-        sign = np.where(loyal, -1.0, sign)
-        apart = ~(loyal & (world.code[voter] == world.code[rated]))
-        voter, rated, sign = voter[apart], rated[apart], sign[apart]
-    weight = weight_of[world.code[voter]]
-    given = exact.sum_by(rated, weight * sign, world.n_rows)
-    cast = exact.sum_by(rated, weight, world.n_rows)
+    given, cast = np.zeros(world.n_rows), np.zeros(world.n_rows)
+    for start in range(0, world.n_rows, VOTERS_AT_ONCE):
+        _count_some(batch, slice(start, start + VOTERS_AT_ONCE), weight_of, backs, (given, cast))
     for code in np.flatnonzero(backs):
         member = np.flatnonzero((world.code == code) & world.active)
         mates = exact.count_by(world.replicate[member], world.n_replicates)[world.replicate[member]] - 1
@@ -135,6 +127,26 @@ def count_ballots(batch: Batch) -> None:
     moved = np.minimum(np.maximum(world.reputation + batch.by_row.ballot_gain * mean, -bound), bound)
     row = world.crowd.row
     world.set_reputation(row, moved[row], take(batch.by_row.prior_mean, row))
+
+
+def _count_some(batch: Batch, rows: slice, weight_of: F64, backs: Any, into: tuple[F64, F64]) -> None:
+    """Add the ballots of some voters to what each agent was given and how much weight was cast on it."""
+    world, memory = batch.world, batch.world.memory
+    known = (memory.seq[rows] >= 0) & world.active[rows, None]
+    at = np.flatnonzero(known)
+    voter = np.repeat(np.arange(rows.start, rows.start + len(known)), np.count_nonzero(known, axis=1))
+    rated = world.offset[world.replicate[voter]] + memory.partner[rows].reshape(-1)[at]
+    alpha, beta = memory.alpha[rows].reshape(-1)[at], memory.beta[rows].reshape(-1)[at]
+    strength = take(batch.by_row.prior_strength, voter)
+    sign = np.sign(alpha + strength * world.prior[rated] - 0.5 * (alpha + beta + strength))
+    loyal = backs[world.code[voter]]
+    if loyal.any():
+        sign = np.where(loyal, -1.0, sign)
+        apart = ~(loyal & (world.code[voter] == world.code[rated]))
+        voter, rated, sign = voter[apart], rated[apart], sign[apart]
+    weight = weight_of[world.code[voter]]
+    np.add.at(into[0], rated, weight * sign)  # one after the other, so that the bits do not depend on the blocks
+    np.add.at(into[1], rated, weight)
 
 
 def _snapshot(batch: Batch) -> None:

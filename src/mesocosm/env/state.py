@@ -96,26 +96,40 @@ class World:
         self.next_seq += many
         return seq
 
-    def state_hash(self, replicate: int, meters: tuple[NDArray[Any], ...] = ()) -> str:
-        """SHA-256 over all that is true in one replicate: equal states, and only those, have equal hashes."""
-        rows = slice(int(self.offset[replicate]), int(self.offset[replicate + 1]))
-        digest = hashlib.sha256()
-        ledger, memory, feed, tasks = self.ledger, self.memory, self.feed, self.tasks
-        for column in (
-            self.active, self.reputation, self.payoff_mean, self.caught_step, self.frozen_until, self.holds_task,
-            self.votes_received, ledger.balance, ledger.hold["escrow"], ledger.hold["stake"], ledger.hold["bond"],
-            feed.seen_by, *meters,
-        ):  # fmt: skip
-            digest.update(np.ascontiguousarray(column[rows]).tobytes())
-        for column in (ledger.treasury, ledger.commons, ledger.minted, ledger.burnt, ledger.hold["budget"]):
-            digest.update(column[replicate].tobytes())
-        for content in memory.content(rows, rows.stop - rows.start):
-            digest.update(content)
-        for column in (feed.post, feed.author, feed.parent, feed.votes, feed.replies, feed.hidden, feed.born):
-            digest.update(column[replicate].tobytes())
-        for column in (tasks.status, tasks.number, tasks.planner, tasks.worker, tasks.budget, tasks.deadline, tasks.v):
-            digest.update(column[replicate].tobytes())
+    def state_hashes(self, meters: tuple[NDArray[Any], ...] = ()) -> list[str]:
+        """SHA-256 over all that is true in each replicate: equal states, and only those, have equal hashes.
+
+        Params   meters: further columns (n,) that belong to the state.
+        """
+        ledger, feed, tasks = self.ledger, self.feed, self.tasks
+        held = [ledger.hold[kind] for kind in ("escrow", "stake", "bond")]
+        agent = _words(
+            [self.active, self.reputation, self.payoff_mean, self.caught_step, self.frozen_until, self.holds_task,
+             self.votes_received, ledger.balance, *held, *feed.seen_by.T, *meters]
+        )  # fmt: skip
+        book = _words([ledger.treasury, ledger.commons, ledger.minted, ledger.burnt, ledger.hold["budget"]])
+        post = _words([feed.post, feed.author, feed.parent, feed.votes, feed.replies, feed.hidden, feed.born])
+        task = _words(
+            [tasks.status, tasks.number, tasks.planner, tasks.worker, tasks.budget, tasks.deadline, tasks.v]
+        )  # fmt: skip
+        return [self._hash(replicate, agent, (book, post, task)) for replicate in range(self.n_replicates)]
+
+    def _hash(self, replicate: int, agent: I64, tables: tuple[I64, ...]) -> str:
+        start, stop = int(self.offset[replicate]), int(self.offset[replicate + 1])
+        digest = hashlib.sha256(agent[start:stop].data)
+        for content in self.memory.content(slice(start, stop), stop - start):
+            digest.update(content.data)
+        for table in tables:
+            digest.update(table[replicate].data)
         return digest.hexdigest()
+
+
+def _words(columns: list[NDArray[Any]]) -> I64:
+    """Columns of 64-bit words side by side, so that the rows of a replicate are one stretch of bytes."""
+    table = np.empty((*columns[0].shape, len(columns)), dtype=np.int64)
+    for place, column in enumerate(columns):
+        table[..., place] = column.view(np.int64) if column.dtype.itemsize == 8 and column.dtype != np.int64 else column
+    return table
 
 
 def list_active(active: NDArray[np.bool_], replicate: I64, n_replicates: int) -> Crowd:

@@ -102,11 +102,11 @@ class Memory:
         self.alpha *= factor
         self.beta *= factor
 
-    def content(self, rows: slice, capacity: int) -> Iterator[bytes]:
-        """What a replicate of `capacity` slots remembers, as bytes that do not depend on the rest of the batch."""
+    def content(self, rows: slice, capacity: int) -> Iterator[NDArray[Any]]:
+        """What a replicate of `capacity` slots remembers, whatever the size of the others in the batch."""
         width = min(self.n_places, max(capacity - 1, 1))
         for column in (self.partner, self.alpha, self.beta, self.seq):
-            yield np.ascontiguousarray(column[rows, :width]).tobytes()
+            yield np.ascontiguousarray(column[rows, :width])
 
 
 def open_memory(n: int, places: int, largest_population: int, indexed_up_to: int = INDEXED_UP_TO) -> Memory:
