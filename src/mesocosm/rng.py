@@ -74,6 +74,16 @@ def _mix(z: U64, spare: U64) -> None:
     np.bitwise_xor(z, spare, out=z)
 
 
+def _block_word(word: int, purpose: int, time: int) -> int:
+    """The base of one replicate, in whole numbers."""
+    for place in (0, int(purpose), int(time)):
+        word = word + (place + 1) * _GAMMA & _WORD
+        for shift, factor in ((30, int(_MIX_A)), (27, int(_MIX_B))):
+            word = (word ^ word >> shift) * factor & _WORD
+        word ^= word >> 31
+    return word
+
+
 def block_key(seed: Any, purpose: int, time: int) -> U64:
     """Hash (seed, purpose, time) into one base per replicate, from which the agents of that block draw.
 
@@ -84,6 +94,8 @@ def block_key(seed: Any, purpose: int, time: int) -> U64:
         (1,)
     """
     base = np.array(seed, dtype=np.uint64, ndmin=1)
+    if base.size == 1:  # one number is faster without arrays
+        return np.array([_block_word(int(base.flat[0]), purpose, time)], dtype=np.uint64).reshape(base.shape)
     spare = np.empty_like(base)
     for place in (0, purpose, time):
         np.add(base, np.uint64((int(place) + 1) * _GAMMA & _WORD), out=base)

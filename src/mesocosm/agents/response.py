@@ -6,6 +6,7 @@ Source   design section 2, "Belief of acceptance" and "Best response".
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ def acceptance_chance(trust: Any, look: Any, bar: Any) -> Any:
     return yes / (yes + bar * (1.0 - trust))
 
 
-def believed_acceptance(view: View, trust: F64, is_mate: Any, disguises: range) -> Acceptance:
+def believed_acceptance(view: Any, trust: F64, is_mate: Any, disguises: range) -> Acceptance:
     """The acceptance that a proposer expects from a candidate, mixed over the two kinds of bar.
 
     Mates accept whatever is proposed.
@@ -81,12 +82,12 @@ def believed_acceptance(view: View, trust: F64, is_mate: Any, disguises: range) 
     return Acceptance(mixed(look.screen_good), bad)
 
 
-def _transfers(view: View) -> Any:
+def _transfers(view: Any) -> Any:
     """(T, 1) or (T, k): the transfers that can be offered."""
     return view.rule.transfer * view.menu.transfer[:, None]
 
 
-def value_of_trust(view: View, trust: F64, weight: F64, outcome: Any) -> F64:
+def value_of_trust(view: Any, trust: F64, weight: F64, outcome: Any) -> F64:
     """V = patience u_bar (A(m') - A(m)): what one more outcome y in b's memory is worth to the proposer."""
     rule = view.rule
     moved = (trust * weight + outcome) / (weight + 1.0)
@@ -95,7 +96,7 @@ def value_of_trust(view: View, trust: F64, weight: F64, outcome: Any) -> F64:
     return worth
 
 
-def payoff_given(view: View, p_seen: Any, p_settled: Any, attention: Any) -> Any:
+def payoff_given(view: Any, p_seen: Any, p_settled: Any, attention: Any) -> Any:
     """u before transfer and private cost: theta S - rho_a E + w_rep r, at the p that the deal is expected to show."""
     rule = view.rule
     r_a = rule.eta * reputation_signal(rule, p_seen, attention)
@@ -103,18 +104,19 @@ def payoff_given(view: View, p_seen: Any, p_settled: Any, attention: Any) -> Any
     return rule.theta * surplus - rule.rho_a * externality + rule.w_rep * r_a
 
 
-def quality(view: View, effort: float) -> Any:
+def quality(view: Any, effort: float) -> Any:
     """q = q_low + (q_high - q_low) e skill: the chance that the outcome is good."""
     return view.rule.q_low + (view.rule.q_high - view.rule.q_low) * effort * view.skill
 
 
-def best_response(view: View, candidate: int, efforts: range, disguises: range) -> Choice:
-    """The cell of transfer, disguise and effort with the highest expected payoff for one candidate.
+def best_response(asked: View, efforts: range, disguises: range) -> list[Choice]:
+    """The cell of transfer, disguise and effort with the highest expected payoff, for each of the two candidates.
 
     The first in that order wins a tie.
     """
+    view = _both_candidates(asked)
     rule, menu, look = view.rule, view.menu, view.look
-    trust, weight = view.trust_of[candidate], view.weight_of[candidate]
+    trust, weight = view.trust, view.weight
     chance = believed_acceptance(view, trust, None, disguises)
     settled, tau = rule.settle_on_outcome, _transfers(view)
     p_good = look.p_good
@@ -134,14 +136,15 @@ def best_response(view: View, candidate: int, efforts: range, disguises: range) 
             toil = rule.effort_cost * view.difficulty * menu.effort[e] + rule.disguise_cost * menu.disguise[d]
             value = bad + q[e] * gap - toil * (chance.bad[d] + q[e] * chance_gap)
             _keep_better(best, value, (e, d))
-    return _over_transfers(best)
+    return _parted(_over_transfers(best))
 
 
-def most_harmful(view: View, candidate: int, is_mate: Any) -> Choice:
+def most_harmful(asked: View) -> list[Choice]:
     """The transfer and disguise, at the least effort, with the highest expected harm less a little of its cost."""
+    view = _both_candidates(asked)
     rule, menu, look = view.rule, view.menu, view.look
     disguises = range(len(menu.disguise))
-    chance = believed_acceptance(view, view.trust_of[candidate], is_mate, disguises)
+    chance = believed_acceptance(view, view.trust, np.concatenate(asked.is_mate), disguises)
     q, tau = quality(view, menu.effort[0]), _transfers(view)
     best = _nothing_yet(len(menu.transfer), len(view))
     for d in disguises:
@@ -149,7 +152,48 @@ def most_harmful(view: View, candidate: int, is_mate: Any) -> Choice:
         toil = rule.effort_cost * view.difficulty * menu.effort[0] + rule.disguise_cost * menu.disguise[d]
         accepted = chance.bad[d] + q * (chance.good - chance.bad[d])
         _keep_better(best, harm * chance.bad[d] - rule.harm_cost_weight * (tau + toil) * accepted, (0, d))
-    return _over_transfers(best)
+    return _parted(_over_transfers(best))
+
+
+class _Both:
+    """A view with the rows of both candidates, one after the other: one evaluation instead of two."""
+
+    rule: Any
+    menu: Any
+    look: Any
+    trust: F64
+    weight: F64
+    difficulty: F64
+    skill: F64
+    payoff_mean: F64
+
+    def __len__(self) -> int:
+        return len(self.trust)
+
+
+def _both_candidates(view: View) -> _Both:
+    both, seen = _Both(), vars(view)
+    both.menu, both.trust = view.menu, np.concatenate(view.trust_of)
+    both.rule = view.rule.twice()
+    both.look = SimpleNamespace(**{name: _twice(value) for name, value in vars(view.look).items()})
+    if "weight_of" in seen:
+        both.weight = np.concatenate(view.weight_of)
+    for name in ("difficulty", "skill", "payoff_mean"):
+        if name in seen:
+            setattr(both, name, _twice(seen[name]))
+    return both
+
+
+def _twice(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_twice(entry) for entry in value]
+    return np.concatenate([value, value]) if isinstance(value, np.ndarray) else value
+
+
+def _parted(choice: Choice) -> list[Choice]:
+    half = len(choice.value) // 2
+    parts: list[tuple[Any, ...]] = [tuple(c[:half] for c in choice), tuple(c[half:] for c in choice)]
+    return [Choice(*part) for part in parts]
 
 
 def _nothing_yet(n_transfers: int, k: int) -> Choice:

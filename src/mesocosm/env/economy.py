@@ -38,6 +38,14 @@ class Columns:
             return self
         return Columns({name: take(value, index) for name, value in self.__dict__.items() if name != "_varies"})
 
+    def twice(self) -> Columns:
+        """The same parameters for rows that follow one another twice."""
+        if not self._varies:
+            return self
+        doubled = {name: np.concatenate([value, value]) if isinstance(value, np.ndarray) else value
+                   for name, value in self.__dict__.items() if name != "_varies"}  # fmt: skip
+        return Columns(doubled)
+
 
 def take(value: Any, index: NDArray[np.integer[Any]]) -> Any:
     """Align one parameter with rows: a number stays as it is, a column is gathered."""

@@ -42,7 +42,7 @@ class Adversarial(Policy):
 
     def propose(self, view: View) -> Proposals:
         """Always propose, to the candidate with whom most harm can be done."""
-        options = [most_harmful(view, candidate, view.is_mate[candidate]) for candidate in (0, 1)]
+        options = most_harmful(view)
         choice = better_candidate(view, [option.value for option in options])
         best = picked(choice, options)
         return Proposals(choice, best.effort, best.disguise, best.transfer)

@@ -43,7 +43,7 @@ class Deceptive(Policy):
         trust = np.where(choice == 1, view.trust_of[1], view.trust_of[0])
         exploits = (trust > rule.exploit_trust) & (view.steps_since_caught >= rule.caution_steps)
         cells = range(1), range(min(1, len(menu.disguise) - 1), len(menu.disguise))
-        best = picked(choice, [best_response(view, candidate, *cells) for candidate in (0, 1)])
+        best = picked(choice, best_response(view, *cells))
         return Proposals(
             choice,
             np.where(exploits, best.effort, len(menu.effort) - 1),

@@ -42,7 +42,7 @@ class Opportunistic(Policy):
     def propose(self, view: View) -> Proposals:
         """Propose the best cell to the better candidate if it is worth more than nothing."""
         every = range(len(view.menu.effort)), range(len(view.menu.disguise))
-        options = [best_response(view, candidate, *every) for candidate in (0, 1)]
+        options = best_response(view, *every)
         choice = better_candidate(view, [option.value for option in options])
         best = picked(choice, options)
         return Proposals(np.where(best.value > 0.0, choice, -1), best.effort, best.disguise, best.transfer)
