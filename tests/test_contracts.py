@@ -17,7 +17,7 @@ from mesocosm.agents.policies.honest import Honest
 from mesocosm.api import ACTIONS, VISIBLE, Enact, Lever, Policy, Proposals, View
 from mesocosm.config.load import scenario_from_dict, scenario_to_dict
 from mesocosm.config.schema import Scenario
-from mesocosm.engine import bargain, observe, social
+from mesocosm.engine import bargain, observe
 from mesocosm.env.interaction import Deals
 from mesocosm.metrics.evaluate import evaluate_metrics
 from mesocosm.metrics.tally import Tally
@@ -83,9 +83,8 @@ def watched(monkeypatch: pytest.MonkeyPatch, each: Scenario) -> Recorder:
                 return lambda view: record(self.policy, name, view)
             return getattr(self.policy, name)
 
-    for module in (social, bargain):
-        bound = module.aligned
-        monkeypatch.setattr(module, "aligned", lambda player, row, bound=bound: Watched(bound(player, row)))
+    bound = decide.aligned
+    monkeypatch.setattr(decide, "aligned", lambda player, row: Watched(bound(player, row)))
     play([each])
     return record
 

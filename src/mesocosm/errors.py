@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import TracebackType
 
 
 class MesocosmError(Exception):
@@ -93,3 +95,33 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return f"Did you mean {close[0]}?"
     shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
     return f"Known: {shown}." if options else "Nothing of that kind is known."
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Turns whatever fails in the code of a policy, lever or metric into one message that says whose, and when.
+
+    Example
+        >>> try:
+        ...     with Blame("lever bribe", "cost", "epoch 0, step 3"):
+        ...         1 / 0
+        ... except MesocosmError as error:
+        ...     print(str(error)[:54])
+        lever bribe: cost() failed in epoch 0, step 3: ZeroDiv
+    """
+
+    owner: str
+    method: str
+    when: str
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not isinstance(error, Exception) or isinstance(error, MesocosmError):
+            return
+        where = traceback.extract_tb(at)[-1]
+        raise MesocosmError(
+            f"{self.owner}: {self.method}() failed in {self.when}: {type(error).__name__}: {error} "
+            f"({where.filename}:{where.lineno}). Mend it and run again."
+        ) from error

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mesocosm import exact, rng
 from mesocosm.api import DecisionRequest, Proposals
-from mesocosm.engine.batch import Batch, aligned, precedence
+from mesocosm.engine.batch import Batch, precedence
+from mesocosm.engine.decide import decided_answers, decided_proposals
 from mesocosm.engine.govern import Stack
 from mesocosm.engine.observe import answer_source, build_view, proposal_source
 from mesocosm.engine.outside import own_facts, receive_proposals, receive_replies
@@ -84,7 +85,7 @@ def _ask_proposers(
                 reply = yield DecisionRequest("propose", player.name, mine, batch.world.replicate[mine], view, detail)
                 answer: Proposals = receive_proposals(batch, rails, mine, view, reply)
             else:
-                answer = aligned(player, mine).propose(view)
+                answer = decided_proposals(batch, player, mine, view)
             for whole, part in zip(joined, answer, strict=True):
                 whole[chosen] = part
     return joined
@@ -178,7 +179,7 @@ def _ask_counterparties(batch: Batch, rails: Rails, deal: Deals) -> Generator[De
             reply = yield DecisionRequest("accept", player.name, mine, deal.replicate[chosen], view, detail)
             yes[chosen] = receive_replies(batch, rails, mine, reply)
         else:
-            yes[chosen] = aligned(player, mine).accept(view)
+            yes[chosen] = decided_answers(batch, player, mine, view)
     return yes
 
 

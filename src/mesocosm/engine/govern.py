@@ -20,7 +20,7 @@ from mesocosm.env.economy import column
 from mesocosm.env.events import ANNOTATIONS
 from mesocosm.env.interaction import Deals
 from mesocosm.env.ledger import Ledger
-from mesocosm.errors import UsageError, nearest
+from mesocosm.errors import Blame, UsageError, nearest
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -84,6 +84,10 @@ class Seat:
         else:
             self.batch.emit(kind, row, named, cause)
 
+    def blame(self, hook: str) -> Blame:
+        """Who is to blame if a hook fails."""
+        return Blame(f"lever {self.name}", hook, f"epoch {self.epoch}, step {self.step}")
+
     def at(self, index: I64) -> Any:
         """The lever with its parameters aligned with replicates of rows."""
         return bind(self.lever, index)
@@ -101,7 +105,9 @@ class Stack:
         c_b: Any = 0.0
         for seat in self.seats:
             if type(seat.lever).cost is not Lever.cost:
-                a, b = seat.at(deal.replicate).cost(deal)
+                with seat.blame("cost"):
+                    a, b = seat.at(deal.replicate).cost(deal)
+                _refuse_negative(seat, (a, b))
                 c_a, c_b = c_a + a, c_b + b
         return _spread(c_a, len(deal)), _spread(c_b, len(deal))
 
@@ -110,7 +116,8 @@ class Stack:
         allowed: Mask | None = None
         for seat in self.seats:
             if type(seat.lever).may_propose is not Lever.may_propose:
-                mask = seat.at(batch.world.replicate[row]).may_propose(seat, row)
+                with seat.blame("may_propose"):
+                    mask = seat.at(batch.world.replicate[row]).may_propose(seat, row)
                 if mask is not None:
                     allowed = mask if allowed is None else allowed & mask
         return allowed
@@ -120,7 +127,8 @@ class Stack:
         allowed: Mask | None = None
         for seat in self.seats:
             if type(seat.lever).admit is not Lever.admit:
-                mask = seat.at(deal.replicate).admit(seat, deal)
+                with seat.blame("admit"):
+                    mask = seat.at(deal.replicate).admit(seat, deal)
                 if mask is not None:
                     allowed = mask if allowed is None else allowed & mask
         return allowed
@@ -129,19 +137,22 @@ class Stack:
         """Tell levers who acted."""
         for seat in self.seats:
             if type(seat.lever).on_action is not Lever.on_action:
-                seat.at(batch.world.replicate[row]).on_action(seat, row)
+                with seat.blame("on_action"):
+                    seat.at(batch.world.replicate[row]).on_action(seat, row)
 
     def on_settle(self, deal: Deals) -> None:
         """Let levers look at settled deals."""
         for seat in self.seats:
             if type(seat.lever).on_settle is not Lever.on_settle:
-                seat.at(deal.replicate).on_settle(seat, deal)
+                with seat.blame("on_settle"):
+                    seat.at(deal.replicate).on_settle(seat, deal)
 
     def on_epoch(self, batch: Batch) -> None:
         """Let levers act at the end of the epoch."""
         for seat in self.seats:
             if type(seat.lever).on_epoch is not Lever.on_epoch:
-                seat.at(batch.world.replicate).on_epoch(seat)
+                with seat.blame("on_epoch"):
+                    seat.at(batch.world.replicate).on_epoch(seat)
 
     def check(self, batch: Batch, order: Enact) -> Seat:
         """The seat that an order is for.
@@ -202,6 +213,11 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
         lever = _with(target, parameters)
         seats.append(Seat(name, lever, batch, lever.columns(batch.world.n_rows, batch.world.n_replicates)))
     return Stack(sorted(seats, key=lambda seat: (seat.lever.phase, seat.name)))
+
+
+def _refuse_negative(seat: Seat, costs: tuple[Any, Any]) -> None:
+    if not all((np.asarray(cost) >= 0.0).all() for cost in costs):
+        raise UsageError(f"lever {seat.name}: cost() must give credits of at least 0 for every deal.")
 
 
 def _type_of(seat: Seat) -> Any:

@@ -25,7 +25,8 @@ from mesocosm.api import (
     View,
 )  # fmt: skip
 from mesocosm.engine import work
-from mesocosm.engine.batch import Batch, aligned
+from mesocosm.engine.batch import Batch
+from mesocosm.engine.decide import decided_acts
 from mesocosm.engine.govern import Stack
 from mesocosm.engine.observe import build_view, focus, same_coalition, trust_between
 from mesocosm.engine.outside import own_facts, receive_acts, write_text
@@ -77,7 +78,7 @@ def act(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[Decisio
             reply = yield DecisionRequest("act", player.name, mine, batch.world.replicate[mine], view, detail)
             answer: Acts = receive_acts(batch, rails, mine, reply)
         else:
-            answer = aligned(player, mine).act(view)
+            answer = decided_acts(batch, player, mine, view)
         kind[chosen], value[chosen], topic[chosen], effort[chosen] = answer
     _carry_out(batch, rails, stack, row, Acts(kind, value, topic, effort), Sight(place, any_post, offer))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm import registry
-from mesocosm.errors import UsageError, nearest
+from mesocosm.errors import Blame, UsageError, nearest
 from mesocosm.measures.moments import F64
 from mesocosm.metrics.totals import AGENT_COLUMNS, EpochTotals, statistic_of
 
@@ -82,7 +82,7 @@ def evaluate_metrics(totals: EpochTotals, names: Iterable[str] = DEFAULT_METRICS
     values: dict[str, F64] = {}
     for name in names:
         entry = registry.find("metric", name)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"), Blame(f"metric {name}", name, f"epoch {totals.epoch}"):
             value = np.asarray(entry.target(totals), dtype=np.float64)
         if value.shape != (totals.n_replicates,):
             raise UsageError(

@@ -1,0 +1,68 @@
+"""Asks array policies, and holds their answers to the questions: as many as rows, and choices that exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesocosm.api import ACTIONS, Acts, Mask, Proposals, View
+from mesocosm.engine.batch import Batch, Player, aligned
+from mesocosm.errors import Blame, UsageError
+
+I64 = NDArray[np.int64]
+
+
+def decided_acts(batch: Batch, player: Player, row: I64, view: View) -> Acts:
+    """One action for each row.
+
+    Raises   MesocosmError naming the policy when its code fails, UsageError when the answer does not fit.
+    """
+    with _blame(batch, player, "act"):
+        answer = aligned(player, row).act(view)
+    _fit(player, "act", row, answer, {"kind": len(ACTIONS)})
+    return answer
+
+
+def decided_proposals(batch: Batch, player: Player, row: I64, view: View) -> Proposals:
+    """A proposal or none for each row. Raises: as `decided_acts`."""
+    with _blame(batch, player, "propose"):
+        answer = aligned(player, row).propose(view)
+    menu = batch.menu
+    _fit(player, "propose", row, answer, {"choice": 2})
+    levels = {"effort": len(menu.effort), "disguise": len(menu.disguise), "transfer": len(menu.transfer)}
+    for name, n in levels.items():
+        level = np.asarray(getattr(answer, name))
+        if ((level >= n) | (level < 0))[answer.choice >= 0].any():
+            raise UsageError(f"policy {player.name}: propose() gave a level of {name} outside 0 to {n - 1}.")
+    return answer
+
+
+def decided_answers(batch: Batch, player: Player, row: I64, view: View) -> Mask:
+    """Yes or no for each row. Raises: as `decided_acts`."""
+    with _blame(batch, player, "accept"):
+        answer = aligned(player, row).accept(view)
+    mask = np.asarray(answer)
+    if mask.shape != row.shape or mask.dtype != np.bool_:
+        raise UsageError(
+            f"policy {player.name}: accept() must give one True or False for each of {len(row)} rows; "
+            f"it gave {mask.dtype} of shape {mask.shape}."
+        )
+    return mask
+
+
+def _blame(batch: Batch, player: Player, method: str) -> Blame:
+    return Blame(f"policy {player.name}", method, f"epoch {batch.epoch}, step {batch.step}")
+
+
+def _fit(player: Player, method: str, row: I64, answer: Any, upper: dict[str, int]) -> None:
+    """Every column as long as the rows, and the named ones below their upper end."""
+    for name, column in zip(answer._fields, answer, strict=True):
+        if np.shape(column) != row.shape:
+            raise UsageError(
+                f"policy {player.name}: {method}() must give one {name} for each of {len(row)} rows; "
+                f"it gave shape {np.shape(column)}."
+            )
+        if name in upper and len(row) and (np.max(column) >= upper[name] or np.min(column) < -1):
+            raise UsageError(f"policy {player.name}: {method}() gave a {name} that does not exist.")
