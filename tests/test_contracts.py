@@ -17,7 +17,7 @@ from mesocosm.agents.policies.honest import Honest
 from mesocosm.api import ACTIONS, VISIBLE, Enact, Lever, Policy, Proposals, View
 from mesocosm.config.load import scenario_from_dict, scenario_to_dict
 from mesocosm.config.schema import Scenario
-from mesocosm.engine import bargain, observe
+from mesocosm.engine import bargain, decide, observe
 from mesocosm.env.interaction import Deals
 from mesocosm.metrics.evaluate import evaluate_metrics
 from mesocosm.metrics.tally import Tally

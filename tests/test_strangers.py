@@ -42,7 +42,7 @@ def fail(*_: Any) -> Any:
         ("propose", levels(choice=7), r"propose\(\) gave a choice that does not exist"),
         ("propose", levels(effort=99), r"level of effort outside 0 to 2"),
         ("propose", levels(transfer=-1), r"level of transfer outside 0 to 2"),
-        ("propose", lambda self, view: Proposals(*(np.zeros(1),) * 4), r"one choice for each of 3 rows"),
+        ("propose", lambda self, view: Proposals(*[np.zeros(1, int)] * 4), r"one choice for each of 3 rows"),
         ("propose", fail, r"propose\(\) failed in epoch 0, step 0: ZeroDivisionError: by design \(.*:\d+\)"),
         ("accept", lambda self, view: np.ones(len(view)), r"one True or False for each of \d rows; it gave float64"),
         ("act", lambda self, view: Acts(*(np.full(len(view), 50),) * 4), r"act\(\) gave a kind that does not exist"),
