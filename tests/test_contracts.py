@@ -83,7 +83,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, each: Scenario) -> Recorder:
                 return lambda view: record(self.policy, name, view)
             return getattr(self.policy, name)
 
-    bound = decide.aligned
+    bound = vars(decide)["aligned"]
     monkeypatch.setattr(decide, "aligned", lambda player, row: Watched(bound(player, row)))
     play([each])
     return record
