@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from mesocosm import registry
 from mesocosm.analysis.plots import plot_run
-from mesocosm.cli.arguments import AsJson
+from mesocosm.cli.arguments import AsJson, Plugins
 from mesocosm.cli.run import title_of
 from mesocosm.cli.screen import say, say_json, say_whole
 from mesocosm.runner.runner import load_run
@@ -17,9 +18,12 @@ from mesocosm.runner.runner import load_run
 def plot_command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, a log, an id, or `latest`.")] = "latest",
     out: Annotated[str, typer.Option(metavar="DIR", help="Where to write.", show_default="the run directory")] = "",
+    plugin: Plugins = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> int:
     """Draw a run into plot.png and plot.svg: toxicity true and by proxy, acceptance, welfare, influence."""
+    for file in plugin:
+        registry.load_plugin(file)
     found = load_run(run)
     is_directory = found.path.is_dir()
     folder = Path(out) if out else found.path if is_directory else found.path.parent

@@ -62,6 +62,8 @@ def _tell_verified(found: Verification, verify: bool) -> None:
     if verify:
         if found.metrics_recomputed:
             told = f"{found.metrics_recomputed:,} values recomputed from the log alone, all identical"
+        elif not found.epochs:
+            told = "none to recompute: no epoch was completed"
         else:
             told = "not recomputed from the log: it holds no events (level epoch); the re-simulation covers them"
         say_entry("metrics", told)
@@ -75,6 +77,9 @@ def _tell_cut(path: Path, lines: int, epochs: int, verify: bool) -> None:
     say(f"{paint('not verified: the log is cut', 'red')}  {path}")
     agree = "as written, and a re-simulation gives the same" if verify else "as written"
     say_entry("good", f"the first {lines:,} lines ({epochs:,} whole epochs) are {agree}")
+    if not lines:
+        say_entry("next", "delete it: not even the first line is whole, so nobody knows what was run")
+        return
     say_whole("next", f"mesocosm run --resume {address(path)}")
 
 

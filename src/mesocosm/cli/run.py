@@ -19,7 +19,19 @@ from mesocosm.analysis.plots import plot_run
 from mesocosm.cli.arguments import AsJson, Overrides, Plugins
 from mesocosm.cli.epochs_table import EpochTable
 from mesocosm.cli.progress import ProgressLine
-from mesocosm.cli.screen import dash, paint, say, say_entry, say_json, say_whole, sparkline, tell, width, wrapped
+from mesocosm.cli.screen import (
+    WIDTH_MOST,
+    dash,
+    paint,
+    say,
+    say_entry,
+    say_json,
+    say_whole,
+    sparkline,
+    tell,
+    width,
+    wrapped,
+)
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import ConfigError, Mistake, UsageError
@@ -195,7 +207,8 @@ def _notes(made: Run, table: EpochTable) -> None:
         note = f"{len(table.body())} of {len(made.rows)} epochs shown; the mean is over all. --json prints every one."
         _dim(note)
     if table.left_out:
-        _dim(f"No room for: {', '.join(table.left_out)} (a wider terminal, metrics_to_track or --json).")
+        ways = "metrics_to_track or --json" if width() == WIDTH_MOST else "a wider terminal, metrics_to_track or --json"
+        _dim(f"No room for: {', '.join(table.left_out)} ({ways}).")
 
 
 def _dim(text: str) -> None:

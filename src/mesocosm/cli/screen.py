@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from mesocosm.errors import ConfigError, MesocosmError
@@ -41,7 +42,9 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 
 
 def prepare_streams() -> None:
-    """Make sure that a character that the terminal cannot show never ends a run."""
+    """Make sure that neither a character that the terminal cannot show nor a closed stream ever ends a run."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (None: closed by the caller)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -121,7 +124,7 @@ def table(rows: Sequence[Sequence[str]], gap: int = 2, span_most: int = 24) -> l
     indent = sum(spans) + gap * len(spans)
     lines: list[str] = []
     for row in rows:
-        head = "".join(cell.ljust(span + gap) for cell, span in zip(row[:-1], spans, strict=True))
+        head = "".join(cell.ljust(span) + " " * gap for cell, span in zip(row[:-1], spans, strict=True))
         if any(len(cell) > span for cell, span in zip(row[:-1], spans, strict=True)):
             lines.append(head.rstrip())
             head = ""
