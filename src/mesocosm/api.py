@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from mesocosm.env.economy import take
 from mesocosm.env.interaction import Deals
 from mesocosm.env.ledger import Ledger
+from mesocosm.errors import UsageError, nearest
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -121,6 +123,17 @@ class DecisionRequest(NamedTuple):
     detail: dict[str, Any]  # who and what the rows refer to, for building Observations
 
 
+def _refuse_misspelt(kind: type, contract: type) -> None:
+    """A method that is nearly one of the contract's was meant to be it, and would be ignored in silence."""
+    hooks = [name for name in vars(contract) if not name.startswith("_") and callable(getattr(contract, name))]
+    for name, member in vars(kind).items():
+        if name.startswith("_") or name in vars(contract) or not callable(member):
+            continue
+        close = difflib.get_close_matches(name, hooks, n=1, cutoff=0.8)
+        if close:
+            raise UsageError(f"{kind.__name__}.{name}: nothing calls a method of that name. Did you mean {close[0]}?")
+
+
 class Policy:
     """How agents of one kind behave: a frozen dataclass whose fields are its parameters (numbers or columns).
 
@@ -132,6 +145,13 @@ class Policy:
     ballot_weight: ClassVar[float] = 1.0
     coalition: ClassVar[bool] = False  # knows and backs its own kind
     external: ClassVar[bool] = False  # decided outside, by a driver
+
+    def __init_subclass__(cls) -> None:
+        _refuse_misspelt(cls, Policy)
+        known = {name for offered in VISIBLE.values() for name in offered}
+        for name in cls.sees:
+            if name not in known:
+                raise UsageError(f"{cls.__name__}.sees: there is no {name!r} to see. {nearest(name, known)}")
 
     def act(self, view: View) -> Acts:
         """Choose one feed or task action per row."""
@@ -183,6 +203,9 @@ class Lever:
     neutral: ClassVar[dict[str, float]] = {}
     short_forms: ClassVar[dict[str, str]] = {}
     moves: ClassVar[str] = "nothing"
+
+    def __init_subclass__(cls) -> None:
+        _refuse_misspelt(cls, Lever)
 
     def columns(self, n_rows: int, n_replicates: int) -> dict[str, Any]:
         """State of its own that the lever keeps, by name."""

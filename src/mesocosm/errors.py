@@ -118,7 +118,7 @@ class Blame:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not isinstance(error, Exception) or isinstance(error, MesocosmError):
+        if not isinstance(error, Exception | SystemExit) or isinstance(error, MesocosmError):
             return
         where = traceback.extract_tb(at)[-1]
         raise MesocosmError(

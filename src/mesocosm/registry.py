@@ -45,6 +45,10 @@ class Entry:
 
 _entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
 _discovered: set[str] = set()
+_IMPORT_FAILURES = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError,
+)  # fmt: skip
 
 
 def register(kind: str, name: str, **facts: Any) -> Callable[[T], T]:
@@ -136,7 +140,7 @@ def load_plugin(path: str | Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, TypeError, ValueError, AttributeError) as error:
+    except (*_IMPORT_FAILURES, SystemExit) as error:
         raise UsageError(f"--plugin {source}: {type(error).__name__}: {error}") from error
 
 

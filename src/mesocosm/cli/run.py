@@ -189,7 +189,8 @@ def _report(made: Run, activity: projections.Activity | None, plugins: Sequence[
     say_whole("run", str(made.path))
     for path in drawn:
         say_whole("picture", str(path))
-    say_entry("trajectory", made.trajectory[:HASH_SHOWN])
+    level = made.scenario.log.level  # each level chains what it writes, so hashes compare within one level
+    say_entry("trajectory", made.trajectory[:HASH_SHOWN] + ("" if level == "full" else f" (log level {level})"))
     _next(made, plugins)
 
 

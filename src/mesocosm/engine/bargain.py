@@ -126,6 +126,8 @@ def _outcome(batch: Batch, stack: Stack, row: I64, partner: I64, x: F64, answer:
         c_b=0.0,
         private_cost=rule.effort_cost * x * effort + rule.disguise_cost * disguise,
     )
+    for truth in (deal.is_good, deal.outcome, deal.effort, deal.disguise, deal.difficulty, *deal.traces):
+        truth.flags.writeable = False  # what happened is not for a lever to change
     deal.c_a, deal.c_b = stack.costs(deal)
     deal.own = own_bar(rule, deal.tau, deal.c_b)
     deal.joint = joint_bar(rule, deal.c_a, deal.c_b)

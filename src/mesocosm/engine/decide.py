@@ -64,5 +64,13 @@ def _fit(player: Player, method: str, row: I64, answer: Any, upper: dict[str, in
                 f"policy {player.name}: {method}() must give one {name} for each of {len(row)} rows; "
                 f"it gave shape {np.shape(column)}."
             )
+        whole = method == "propose" or name != "effort"
+        values = np.asarray(column)
+        if whole and not np.issubdtype(values.dtype, np.integer):
+            raise UsageError(
+                f"policy {player.name}: {method}() must give whole numbers for {name}; got {values.dtype}."
+            )
+        if not whole and not ((values >= 0.0) & (values <= 1.0)).all():
+            raise UsageError(f"policy {player.name}: {method}() must give an effort from 0 to 1 for every row.")
         if name in upper and len(row) and (np.max(column) >= upper[name] or np.min(column) < -1):
             raise UsageError(f"policy {player.name}: {method}() gave a {name} that does not exist.")

@@ -38,26 +38,31 @@ class Ledger:
 
     def mint(self, row: I64, amount: I64) -> None:
         """Create credits on agents' balances. Moves: nothing -> agent. Rows may repeat."""
+        _none_negative(amount)
         self._credit(row, amount)
         self.minted += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def burn(self, row: I64, amount: I64) -> None:
         """Destroy credits of agents. Moves: agent -> nothing. Rows may repeat."""
+        _none_negative(amount)
         self._credit(row, -amount)
         self.burnt += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def transfer(self, source: I64, target: I64, amount: I64) -> None:
         """Move credits between agents of one replicate. Moves: agent -> agent."""
+        _none_negative(amount)
         self._credit(source, -amount)
         self._credit(target, amount)
 
     def to_treasury(self, row: I64, amount: I64) -> None:
         """Move credits from agents to the treasury (taxes, fines). Moves: agent -> treasury."""
+        _none_negative(amount)
         self._credit(row, -amount)
         self.treasury += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def to_commons(self, row: I64, amount: I64) -> None:
         """Move credits from agents to the commons (what a departing agent leaves). Moves: agent -> commons."""
+        _none_negative(amount)
         self._credit(row, -amount)
         self.commons += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
@@ -110,6 +115,10 @@ class Ledger:
 
     def _credit(self, row: I64, amount: I64) -> None:
         np.add.at(self.balance, row, amount)
+
+
+def _none_negative(amount: I64) -> None:
+    check(not len(amount) or int(np.min(amount)) >= 0, "credits move forwards: an amount is at least 0")
 
 
 def open_ledger(replicate: I64, n_replicates: int) -> Ledger:

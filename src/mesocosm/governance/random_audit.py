@@ -31,7 +31,7 @@ class RandomAudit(Lever):
     moves: ClassVar[str] = "initiator -> treasury"
 
     probability: float = param(0.2, about="chance that an accepted deal is audited", unit="probability", ge=0.0, le=1.0)
-    penalty: float = param(3.0, about="fine for a deal found bad", unit="credits", ge=0.0)
+    penalty: float = param(3.0, about="fine for a deal found bad", unit="credits", ge=0.0, le=1e9)
     accuracy: float = param(1.0, about="chance that an audit reads v correctly", unit="probability", ge=0.5, le=1.0)
     reads: str = param("outcome", about="what an audit looks at", choices=("outcome", "proxy"))
 

@@ -204,7 +204,7 @@ class _Blame:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception | SystemExit):
             return
         where = traceback.extract_tb(at)[-1]
         owner = self.agent if isinstance(self.agent, type) else type(self.agent)

@@ -172,6 +172,12 @@ def _good_part(path: Path) -> Prefix:
         return Prefix(0, 0, None, complete=False, cut=True, why="there is no log yet")
     found = recover(path)
     if found.complete:
+        end = read_log(path).end
+        if end is not None and end.reason != "completed":
+            raise UsageError(
+                f"{path}: this run was ended early ({end.reason}) and its log is closed: nothing to resume. "
+                "Run its scenario anew."
+            )
         raise UsageError(f"{path}: this run is complete; there is nothing to resume.")
     if not found.cut:
         raise LogDamaged(str(events_path(path)), found.n_records + 1, found.good_bytes, found.why)
