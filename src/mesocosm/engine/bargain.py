@@ -120,8 +120,8 @@ def _outcome(batch: Batch, stack: Stack, row: I64, partner: I64, x: F64, answer:
         memory_at=position,
         trust=trust,
         odds=trust / (1.0 - trust) * batch.table.screen_odds[outcome] * (u / (1.0 - u)),
-        own=0.0,  # type: ignore[arg-type]
-        joint=0.0,  # type: ignore[arg-type]
+        own=0.0,
+        joint=0.0,
         c_a=0.0,
         c_b=0.0,
         private_cost=rule.effort_cost * x * effort + rule.disguise_cost * disguise,

@@ -76,6 +76,10 @@ class Batch:
         """Keyed uniform draws in (0, 1) for agent rows."""
         return rng.unit(self.bits(purpose, row))
 
+    def uniform_at(self, purpose: int, replicate: I64, counter: I64) -> F64:
+        """Keyed uniform draws for any counter of a replicate, for what is drawn beside the agents' own numbers."""
+        return rng.uniform(take(self.key(purpose), replicate), counter)
+
     def emit(self, kind: str, row: I64, values: dict[str, Any], cause: I64 | None = None) -> I64:
         """Number events of agent rows (ascending by replicate) and keep them for the log; returns their seq."""
         return self.emit_for(kind, self.world.replicate[row], values, cause)

@@ -103,16 +103,11 @@ def answer_source(batch: Batch, deal: Deals, chosen: Any) -> dict[str, Any]:
     return {
         "odds": deal.odds[chosen],
         "trust": deal.trust[chosen],
-        "own_bar": lambda: aligned_values(deal.own, chosen),
-        "joint_bar": lambda: aligned_values(deal.joint, chosen),
+        "own_bar": lambda: take(deal.own, chosen),
+        "joint_bar": lambda: take(deal.joint, chosen),
         "tau": lambda: deal.tau[chosen],
         "is_mate": lambda: same_coalition(batch, deal.row_b[chosen], deal.row_a[chosen]),
     }
-
-
-def aligned_values(value: Any, chosen: Any) -> Any:
-    """Some entries of a column, or the number itself where all entries agree."""
-    return value[chosen] if isinstance(value, np.ndarray) else value
 
 
 def focus(batch: Batch, row: I64) -> tuple[I64, Mask]:

@@ -95,7 +95,7 @@ class Rails:
         if len(late):
             k = len(row_a)
             busy = late[exact.order_by(first()[late % k], row_a[late % k])]
-            fine[busy] = before[busy] + exact.rank_within(row[busy]) < at_rows(limit, busy)
+            fine[busy] = before[busy] + exact.rank_within(row[busy]) < take(limit, busy)
         return fine[: len(row_a)] & fine[len(row_a) :]
 
     def refuse(self, batch: Batch, row: I64, rule: int, attempt: int) -> None:
@@ -115,11 +115,6 @@ class Rails:
             "attempt": ACTION_NAMES[attempt[bad]],
         }
         batch.emit("refused", row[bad], columns)
-
-
-def at_rows(value: Any, index: I64) -> Any:
-    """Some entries of a column, or the number itself."""
-    return value[index] if isinstance(value, np.ndarray) else value
 
 
 def open_rails(batch: Batch) -> Rails:

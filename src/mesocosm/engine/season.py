@@ -64,8 +64,7 @@ def _depart(batch: Batch) -> None:
             kind = row[(world.code[row] == code) & ~leaves[row]]
             leaves[kind[exact.order_by(luck[kind])][: item.count]] = True
         if population.turnover > 0.0:
-            key = take(batch.key(rng.Purpose.DEPART), np.array([replicate]))
-            chance = rng.uniform(key, TURNOVER + world.slot[row])
+            chance = batch.uniform_at(rng.Purpose.DEPART, world.replicate[row], TURNOVER + world.slot[row])
             leaves[row[chance < population.turnover]] = True
     row = np.flatnonzero(leaves)
     if len(row) == 0:

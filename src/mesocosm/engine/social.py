@@ -119,13 +119,8 @@ def _source(batch: Batch, mine: I64, chosen: I64, offer: work.Offers, author: I6
         "can_vote": can_vote[chosen],
         "author_trust": lambda: trust_between(batch, mine, writer)[0],
         "author_is_mate": lambda: same_coalition(batch, mine, writer),
-        "topic_luck": lambda: rng.uniform(_second_key(batch, mine), batch.world.slot[mine]),
+        "topic_luck": lambda: batch.uniform(rng.Purpose.TASK, mine),
     }
-
-
-def _second_key(batch: Batch, row: I64) -> Any:
-    key = batch.key(rng.Purpose.TASK)
-    return key[batch.world.replicate[row]] if isinstance(key, np.ndarray) else key
 
 
 def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, sight: Sight) -> None:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from mesocosm import exact, rng
 from mesocosm.engine.batch import Batch, in_order
 from mesocosm.engine.observe import same_coalition, trust_between
-from mesocosm.env.economy import take
 from mesocosm.env.population import ROLES
 from mesocosm.env.tasks import PROMPTS, SHARE_OF_BUDGET, TaskStatus
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+OWN_DRAWS, TASK_DRAWS = 1 << 40, 1 << 41  # counters beside those of the agents' other draws of a purpose
 STAGE_OF_ROLE = np.zeros(len(ROLES), dtype=np.int64)
 STAGE_OF_ROLE[[ROLES.index("planner"), ROLES.index("worker"), ROLES.index("verifier")]] = (
     TaskStatus.pending, TaskStatus.planned, TaskStatus.submitted,
@@ -71,7 +71,7 @@ def evidence(batch: Batch, row: I64, offer: Offers) -> F64:
         mine, place = row[looks], offer.place[looks]
         worker = world.offset[replicate[looks]] + world.tasks.worker[replicate[looks], place]
         trust = trust_between(batch, mine, worker)[0]
-        u = rng.uniform(take(batch.key(rng.Purpose.VERDICT), replicate[looks]), (1 << 40) + world.slot[mine])
+        u = batch.uniform_at(rng.Purpose.VERDICT, replicate[looks], OWN_DRAWS + world.slot[mine])
         seen = exact.exp(world.tasks.v[replicate[looks], place].astype(np.float64))
         odds[looks] = trust / (1.0 - trust) * seen * (u / (1.0 - u))
     return odds
@@ -148,9 +148,7 @@ def submit(batch: Batch, row: I64, offer: Offers, effort: F64) -> None:
     world.ledger.burn(row, cost)
     world.ledger.spent[row] += cost
     q = rule.q_low + (rule.q_high - rule.q_low) * effort * world.skill[row]
-    key = batch.key(rng.Purpose.TASK)
-    key = key[replicate] if isinstance(key, np.ndarray) else key
-    luck = rng.uniform(key, (1 << 40) + world.slot[row])
+    luck = batch.uniform_at(rng.Purpose.TASK, replicate, OWN_DRAWS + world.slot[row])
     world.tasks.v[where] = np.where(luck < q, 1, -1)
     world.tasks.effort[where] = effort
     world.tasks.status[where] = TaskStatus.submitted
@@ -213,7 +211,7 @@ def open_for_epoch(batch: Batch) -> None:
         return
     rule = batch.economy.at(replicate)
     turn = exact.rank_within(replicate)
-    x = rng.uniform(world_key(batch, rng.Purpose.DIFFICULTY, replicate), (1 << 41) + turn)
+    x = batch.uniform_at(rng.Purpose.DIFFICULTY, replicate, TASK_DRAWS + turn)
     budget = np.broadcast_to(exact.micro(np.asarray(rule.budget, dtype=np.float64)), len(replicate)).copy()
     duration = np.broadcast_to(np.asarray(rule.duration_epochs), len(replicate)).astype(np.int64)
     deadline = batch.epoch + duration - 1
@@ -228,11 +226,6 @@ def open_for_epoch(batch: Batch) -> None:
     seq = batch.emit_for("task_opened", replicate, columns)
     tasks.add(replicate, budget, deadline, x, seq)
     world.ledger.fund_budget(replicate, budget)
-
-
-def world_key(batch: Batch, purpose: int, replicate: I64) -> object:
-    """Random key of replicates for a purpose now."""
-    return take(batch.key(purpose), replicate)
 
 
 def expire(batch: Batch) -> None:

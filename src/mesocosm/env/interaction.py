@@ -38,8 +38,8 @@ class Deals:
     memory_at: I64  # (k,) where b remembers a, -1 nowhere
     trust: F64  # (k,) m, b's trust in a
     odds: F64  # (k,) b's odds that v = +1, after its own look
-    own: F64  # (k,) b's bar
-    joint: F64  # (k,) both sides' bar
+    own: Any  # b's bar: (k,), or one number where it is the same for all
+    joint: Any  # both sides' bar, likewise
     c_a: Any  # lever costs of the initiator, credits
     c_b: Any
     private_cost: F64  # (k,) kappa_e x e + kappa_d d

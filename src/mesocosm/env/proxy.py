@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm import exact
-from mesocosm.env.economy import Columns, Structure
+from mesocosm.env.economy import Columns, Structure, take
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -82,8 +82,7 @@ class TraceTable:
 
     def outcome_class(self, replicate: Any, is_good: NDArray[np.bool_], disguise: NDArray[np.integer[Any]]) -> I64:
         """Class of each proposal, from its outcome and its level of disguise."""
-        first = self.first_class[replicate] if isinstance(self.first_class, np.ndarray) else self.first_class
-        outcome: I64 = np.where(is_good, 0, disguise + 1) + first
+        outcome: I64 = np.where(is_good, 0, disguise + 1) + take(self.first_class, replicate)
         return outcome
 
 

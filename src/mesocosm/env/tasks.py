@@ -25,7 +25,6 @@ class TaskStatus(IntEnum):
     failed = 6
 
 
-OPEN_STATUSES = (TaskStatus.pending, TaskStatus.planned, TaskStatus.claimed, TaskStatus.submitted)
 SHARE_OF_BUDGET = {"planner": 0.25, "worker": 0.5, "verifier": 0.25}
 PROMPTS = (
     "Summarise what the group agreed on last",
