@@ -40,8 +40,12 @@ def simulate(
         >>> kinds.count("Tick"), kinds.count("Checkpoint")
         (20, 1)
     """
-    batch = open_batch(scenarios, seeds, detail)
-    stack = open_stack(batch, scenarios, extra_levers)
+    return play_batch(open_batch(scenarios, seeds, detail), extra_levers)
+
+
+def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
+    """Play a batch that is set up already, as `simulate` does."""
+    stack = open_stack(batch, batch.scenarios, extra_levers)
     rails = open_rails(batch)
     structure = batch.structure
     everyone = np.arange(batch.world.n_replicates)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from mesocosm.api import Control, DecisionRequest, Kill
 from mesocosm.config.schema import Scenario
-from mesocosm.engine.loop import simulate
-from mesocosm.env.economy import Columns, economy_of
+from mesocosm.engine.batch import open_batch
+from mesocosm.engine.loop import play_batch
+from mesocosm.env.economy import Columns
 from mesocosm.env.events import Checkpoint, EventBatch, Tick
-from mesocosm.env.population import Roster, build_roster
+from mesocosm.env.population import Roster
 from mesocosm.errors import UsageError
 from mesocosm.log.write import LogSet
 from mesocosm.metrics.evaluate import DEFAULT_METRICS, epoch_row, evaluate_metrics
@@ -75,10 +76,10 @@ def parameters_for_metrics(economy: Columns, scenario: Scenario) -> dict[str, An
     return facts | {"steps_per_epoch": float(scenario.simulation.steps_per_epoch)}
 
 
-def open_tally(plan: Plan, roster: Roster) -> Tally:
+def open_tally(plan: Plan, roster: Roster, parameters: Columns) -> Tally:
     """Empty totals for a batch."""
     types: list[NDArray[np.int64]] = [roster.types_by_slot(replicate) for replicate in range(len(plan.seeds))]
-    economy = parameters_for_metrics(economy_of(plan.scenarios), plan.scenarios[0])
+    economy = parameters_for_metrics(parameters, plan.scenarios[0])
     return Tally(plan.metric_names(), roster=types, types=roster.policies, economy=economy)
 
 
@@ -96,9 +97,10 @@ def drive(
              of every turn for enact and kill; progress: called after every epoch with the first replicate's row.
     Raises   UsageError when agents from outside are asked and nobody answers.
     """
-    tally = open_tally(plan, build_roster(plan.scenarios))
+    batch = open_batch(plan.scenarios, plan.seeds, plan.level != "epoch")
+    tally = open_tally(plan, batch.roster, batch.economy)
     outcome = Outcome([[] for _ in plan.seeds], "", [[] for _ in plan.seeds])
-    play = simulate(plan.scenarios, plan.seeds, plan.level != "epoch", plan.extra_levers)
+    play = play_batch(batch, plan.extra_levers)
     answer: Any = None
     last_state: EventBatch | None = None
     while True:
