@@ -89,10 +89,13 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     # annotations: bound into the log but not part of the trajectory
     "note": {"lever": "str", "agent": "int", "value": "float"},
     "input": {"question": "str", "agent": "int", "answer": "str"},
+    "fired": {"lever": "str", "count": "int"},
+    "replayed": {"agent": "int", "interaction": "int", "yes": "int", "of": "int", "v": "int"},
 }
 
-#: kinds that describe who asked for what or what a control lever did, never the trajectory itself
-ANNOTATIONS = frozenset({"note", "input"})
+#: kinds that describe who asked for what, what a control lever did, how often a lever acted, or how an answer would
+#: have come out under other luck, never the trajectory itself
+ANNOTATIONS = frozenset({"note", "input", "fired", "replayed"})
 
 
 class Reason(IntEnum):
