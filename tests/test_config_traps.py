@@ -117,7 +117,7 @@ TRAPS = {
         20,
         "unknown metric 'quality_gpa'. Did you mean quality_gap?",
     ),
-    "learning is not there yet": ("adaptation: learning\n", 3, 13, "unknown adaptation 'learning'. Known: frozen."),
+    "misspelt adaptation": ("adaptation: learnign\n", 3, 13, "unknown adaptation 'learnign'. Did you mean learning?"),
     "menu out of order": ("conduct: {effort_menu: [1, 0]}\n", 3, 24, "effort_menu: the values must rise"),
     "menu with a value twice": ("conduct: {effort_menu: [0, 0]}\n", 3, 24, "each one once"),
     "menu beyond one": ("conduct: {disguise_menu: [0, 2]}\n", 3, 30, "disguise_menu.1: must be at most 1, got 2"),

@@ -169,7 +169,7 @@ def test_a_policy_sees_only_what_it_lists_and_never_what_is_hidden(name: str, mo
     target = of("policy", name)
     assert set(target.sees) <= {column for offered in VISIBLE.values() for column in offered}
     record = watched(monkeypatch, mixture(name))
-    always = {"agent", "step", "epoch", "rule", "menu", "look", "question"}
+    always = {"agent", "step", "epoch", "rule", "menu", "look", "question", "learning", "foresight"}
     for policy, question, view, _ in record.seen:
         assert set(vars(view)) <= always | set(VISIBLE[question])
         if isinstance(policy, target):
@@ -293,7 +293,8 @@ def test_a_lever_alone_does_the_same_as_in_a_batch_and_its_order_in_the_file_doe
 def test_a_lever_in_force_changes_something_and_can_be_enacted_from_neutral(name: str) -> None:
     target = of("lever", name)
     strong: dict[str, Any] = {"bandwidth_cap": {"max_actions": 1}, "circuit_breaker": {"threshold": 0.05}}
-    strong |= {"reputation_decay": {"decay": 0.1}, "transaction_tax": {"rate": 0.5}}
+    strong |= {"reputation_decay": {"decay": 0.1}, "transaction_tax": {"rate": 0.5}, "oracle": {"reach": 1.0}}
+    strong |= {"redraw": {"stream": 1}, "externality_internalisation": {"rho_b": 2.0}}
     block = strong.get(name, {"probability": 1.0})
     each = scenario(MIX, governance={name: dict(target.neutral)}, simulation={"epochs": 3})
     parameter, value = next(iter(block.items()))

@@ -223,7 +223,7 @@ def test_a_run_of_another_model_does_not_go_on_here(wholes: dict[str, Whole], tm
     forge(path, path, lambda record: record["kind"] == "header" and record.update(model="mesocosm-0"))
     os.truncate(path, 40_000)
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="started by model 'mesocosm-0', and this is 'mesocosm-1'"):
+    with pytest.raises(UsageError, match="started by model 'mesocosm-0', and this is 'mesocosm-2'"):
         resume(tmp_path / "cut")
     assert path.read_bytes() == before
 
@@ -408,7 +408,13 @@ def check_kills(folder: Path, kills: Sequence[tuple[str, str]], epochs: int, luc
     for number, (level, durable) in enumerate(kills):
         path = folder / f"killed_{number}"
         words = (level, durable, str(epochs))
-        size = kill_at(path, words, int(luck.integers(0, len(logs[level]))), float(luck.uniform(0.0, 0.003)))
+        wanted, delay = int(luck.integers(0, len(logs[level]))), float(luck.uniform(0.0, 0.003))
+        size = kill_at(path, words, wanted, delay)
+        for _ in range(5):  # on a busy machine a run may end before the kill reaches it
+            if size < len(logs[level]):
+                break
+            shutil.rmtree(path)
+            size = kill_at(path, words, wanted, delay)
         left.append(size / len(logs[level]))
         if size < len(logs[level]):
             assert directory.read_manifest(path)["status"] == "running"

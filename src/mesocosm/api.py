@@ -1,4 +1,4 @@
-"""Read me first: the contracts a stranger plugs into (View, Decisions, Policy, Lever)."""
+"""Read me first: the contracts a stranger plugs into (View, decisions, Policy, Lever)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm.env.economy import take
+from mesocosm.env.foresight import Ahead, Foresight, Terms
 from mesocosm.env.interaction import Deals
 from mesocosm.env.ledger import Ledger
 from mesocosm.errors import UsageError, nearest
@@ -43,10 +44,12 @@ VISIBLE: dict[str, dict[str, str]] = {
         "trust_in": "(2, k) the agent's trust in each candidate",
         "trust_of": "(2, k) each candidate's trust in the agent",
         "weight_of": "(2, k) the weight behind that trust",
+        "leniency": "(2, k) omega, how likely the agent thinks each candidate to look at its own gain alone",
         "is_mate": "(2, k) whether the candidate belongs to the agent's coalition",
         "payoff_mean": "(k,) own running payoff per accepted proposal",
         "steps_since_caught": "(k,) steps since an own bad deal came to light",
         "skill": "(k,)",
+        "luck": "(k,) keyed uniform of the agent's own",
     },
     "accept": {
         "odds": "(k,) odds that v = +1 after the agent's own look at the proposal",
@@ -55,6 +58,7 @@ VISIBLE: dict[str, dict[str, str]] = {
         "joint_bar": "(k,) least probability at which both together gain",
         "tau": "(k,) credits offered",
         "is_mate": "(k,) whether the initiator belongs to the agent's coalition",
+        "luck": "(k,) keyed uniform of the agent's own",
     },
 }
 
@@ -64,6 +68,8 @@ class View:
 
     Attributes   agent: (k,) slots; step, epoch; rule: public rules of the economy, aligned with the rows;
                  menu: the public menus; look: facts about outcomes that everybody can work out from the rules;
+                 learning: whether these agents respond to levers; foresight: what levers tell a proposer to expect,
+                 for all rows with the first candidate and then all with the second (None where they do not respond);
                  and the columns that the policy listed in `sees` (api.VISIBLE has all of them).
     """
 
@@ -79,6 +85,10 @@ class View:
 
     def __len__(self) -> int:
         return len(self.agent)
+
+    def also(self, **shown: Any) -> View:
+        """The same view with more shown."""
+        return View(self.question, vars(self) | shown)
 
 
 class Menu(NamedTuple):
@@ -106,6 +116,26 @@ class Proposals(NamedTuple):
     effort: I64
     disguise: I64
     transfer: I64
+
+
+class Weighed(NamedTuple):
+    """The options that one proposer weighed: levels of each, and what it is worth to the proposer."""
+
+    candidate: I64  # (o,) 0 or 1
+    effort: I64
+    disguise: I64
+    transfer: I64
+    value: F64
+
+
+class Considered(NamedTuple):
+    """What an agent that is being watched was shown and decided; nothing is sent back."""
+
+    question: str
+    policy: Policy
+    view: View
+    decided: Any  # Acts, Proposals or a mask
+    partner: I64  # (2, 1) slots of the candidates, or (k,) of those who proposed
 
 
 class DecisionRequest(NamedTuple):
@@ -144,6 +174,7 @@ class Policy:
     second_proposal: ClassVar[float] = 0.0  # chance of a second proposal in a step
     ballot_weight: ClassVar[float] = 1.0
     coalition: ClassVar[bool] = False  # knows and backs its own kind
+    adaptive: ClassVar[bool] = False  # weighs payoffs: responds to levers and learns unless the scenario freezes it
     external: ClassVar[bool] = False  # decided outside, by a driver
 
     def __init_subclass__(cls) -> None:
@@ -166,6 +197,10 @@ class Policy:
     def accept(self, view: View) -> Mask:
         """Say yes or no to proposals."""
         return np.zeros(len(view), dtype=np.bool_)
+
+    def weigh(self, view: View) -> Weighed | None:
+        """The options behind `propose` for a view of one row, for an explanation; None if it weighs nothing."""
+        return None
 
 
 class Bench(Protocol):
@@ -211,9 +246,21 @@ class Lever:
         """State of its own that the lever keeps, by name."""
         return {}
 
-    def cost(self, deal: Deals) -> tuple[Any, Any]:
+    def cost(self, deal: Terms) -> tuple[Any, Any]:
         """(c_a, c_b): credits that either side pays to the treasury if the deal is accepted, known beforehand."""
         return 0.0, 0.0
+
+    def foresee(self, bench: Bench, ahead: Ahead) -> Foresight | None:
+        """What initiators who respond to levers should expect of this one beside its cost; None for nothing."""
+        return None
+
+    def internalise(self) -> tuple[Any, Any]:
+        """(rho_a, rho_b): how much more of the harm to others either side feels; parameters are by replicate."""
+        return 0.0, 0.0
+
+    def salt(self) -> Any:
+        """A whole number mixed into the seed of every draw, 0 for none; parameters are by replicate."""
+        return 0
 
     def may_propose(self, bench: Bench, row: I64) -> Mask | None:
         """Which rows may propose now; None for all."""

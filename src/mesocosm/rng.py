@@ -50,6 +50,9 @@ class Purpose(IntEnum):
     LEVER = 16
     OUTSIDE_PROPOSAL = 17
     OUTSIDE_ANSWER = 18
+    REPLAYED_LOOK = 19
+    PROPOSAL = 20
+    ANSWER = 21
 
 
 def lever_purpose(name: str, channel: int = 0) -> int:

@@ -133,6 +133,7 @@ class SoftInteraction:
     estimate: float
     own_bar: float
     joint_bar: float
+    leniency: float
     c_a: float
     c_b: float
     private_cost: float

@@ -134,6 +134,9 @@ class Conduct(Section):
     disguise_cost: float = knob(0.25, "Cost of full disguise.", "credits", ge=0, le=CREDITS_MAX)
     q_low: float = knob(0.1, "Chance of a good outcome without effort.", ge=0, le=1)
     q_high: float = knob(0.95, "Chance of a good outcome with full effort and skill.", ge=0, le=1)
+    quality_follows_cost: float = knob(
+        0.0, "How far effort pays only on costly tasks: at 1 the chance grows with the task's cost.", ge=0, le=1
+    )
 
     @field_validator("effort_menu", "disguise_menu", "transfer_menu")
     @classmethod
@@ -172,7 +175,9 @@ class Proxy(Section):
     weights: ProxyWeights = knob(ProxyWeights(), "How much each trace counts.")
     k: float = knob(2.0, "Steepness of the sigmoid from score to p.", gt=0, le=50)
     calibration: Literal["fixed", "bayes"] = knob("fixed", "Whether p is the fixed sigmoid or Bayes' posterior.")
-    noise: Literal["counts", "gaussian"] = knob("counts", "Model of the traces; gaussian has closed forms.")
+    noise: Literal["counts", "gaussian", "uniform"] = knob(
+        "counts", "Model of the traces; gaussian and uniform have closed forms."
+    )
     prior: float = knob(0.5, "Chance of a good outcome before any trace is seen (bayes).", gt=0, lt=1)
     gaussian_mean: float = knob(0.3, "Mean score of a good outcome, and minus that of a bad one.", ge=0, le=10)
     gaussian_sd: float = knob(0.4, "Standard deviation of the score.", gt=0, le=10)
@@ -215,6 +220,12 @@ class Adaptive(Section):
     exploit_trust: float = knob(0.65, "Trust above which a deceptive agent starts to exploit.", ge=0, le=1)
     caution_steps: int = knob(10, "How long a caught deceptive agent behaves.", "steps", ge=0, le=1_000_000)
     harm_cost_weight: float = knob(0.05, "Weight of its own cost to an adversarial agent.", ge=0, le=100)
+    belief: Literal["experience", "public"] = knob(
+        "experience", "Whether learning agents correct the announced chances by what they have met."
+    )
+    belief_weight: float = knob(20.0, "Own deals that an announced chance is worth.", "deals", gt=0, le=1e6)
+    leniency: float = knob(0.5, "Chance, before experience, that a partner looks at its own gain alone.", ge=0, le=1)
+    leniency_floor: float = knob(0.05, "How close to certainty that belief may come.", ge=0, le=0.5)
 
 
 class FeedSettings(Section):
@@ -269,6 +280,9 @@ class Simulation(Section):
         "round_robin", "Who comes first in a step; under simultaneous turns it settles conflicts."
     )
     phases: Phases = knob(Phases(), "Parts of a step that are on.")
+    decision_replays: int = knob(
+        0, "How often each answer is asked for again under other luck, to measure incoherence.", ge=0, le=1000
+    )
 
 
 class Safety(Section):
@@ -315,7 +329,9 @@ class Scenario(Section):
     acceptance: Literal["policy", "joint", "consent", "all"] = knob(
         "policy", "Who decides on a proposal: the policies, or one rule for all."
     )
-    adaptation: Literal["frozen"] = knob("frozen", "Whether policies learn about levers; frozen: they do not.")
+    adaptation: Literal["frozen", "learning"] = knob(
+        "learning", "Whether agents respond to levers and learn from experience; frozen: they do neither."
+    )
     safety: Safety = knob(Safety(), "Limits that bind every agent.")
     governance: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Levers in force, each with its parameters; see `mesocosm list levers`."

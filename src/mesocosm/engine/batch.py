@@ -21,6 +21,7 @@ from mesocosm.errors import UsageError
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+KEPT_AT_EVERY_LEVEL = ("input", "fired", "replayed")  # notes that resuming or metrics need
 MANY_TURNS = 10_000_000  # more than any replicate has agents
 
 
@@ -44,6 +45,9 @@ class Batch:
     structure: Structure
     economy: Columns  # parameters by replicate
     by_row: Columns  # the same, by row
+    in_force: Columns  # by replicate, with what levers add to rho
+    adaptive: NDArray[np.bool_]  # (n,) agents whose policy weighs payoffs
+    learns: NDArray[np.bool_]  # (n,) those of them that respond to levers and learn
     table: TraceTable
     menu: Menu
     roster: Roster
@@ -54,6 +58,7 @@ class Batch:
     step: int = 0  # in the run
     turn: int = 0  # in the step
     second_pass: bool = False
+    watched: int = -1  # row whose decisions are shown to the driver
     events: list[EventBatch] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)  # what agents from outside have written
     keys: dict[tuple[int, int], NDArray[np.uint64]] = field(default_factory=dict)
@@ -67,6 +72,11 @@ class Batch:
                 self.keys.clear()
             found = self.keys[purpose, time] = draw_key(self.world, purpose, time)
         return found[0] if len(found) == 1 else found
+
+    def reseed(self, seed: NDArray[np.uint64]) -> None:
+        """Draw everything from other seeds from now on."""
+        self.world.seed[:] = seed
+        self.keys.clear()
 
     def bits(self, purpose: int, row: I64) -> NDArray[np.uint64]:
         """Keyed 64-bit draws for agent rows."""
@@ -105,7 +115,7 @@ class Batch:
 
     def annotate(self, kind: str, replicate: I64, values: dict[str, Any]) -> None:
         """Keep notes that are outside the trajectory: they carry the seq of the last event before them."""
-        if self.detail or kind == "input":
+        if self.detail or kind in KEPT_AT_EVERY_LEVEL:
             seq = self.world.next_seq[replicate] - 1
             self.events.append(EventBatch(kind, self.epoch, self.step, self.turn, replicate, seq, values))
 
@@ -115,8 +125,8 @@ class Batch:
         return kept
 
     def rule_at(self, row: I64) -> Columns:
-        """Economy parameters aligned with rows."""
-        return self.economy.at(self.world.replicate[row])
+        """The rules in force aligned with rows."""
+        return self.in_force.at(self.world.replicate[row])
 
 
 def open_batch(scenarios: Sequence[Scenario], seeds: Sequence[int], detail: bool = True) -> Batch:
@@ -129,7 +139,10 @@ def open_batch(scenarios: Sequence[Scenario], seeds: Sequence[int], detail: bool
     structure = structure_of(scenarios[0])
     economy = economy_of(scenarios)
     roster = build_roster(scenarios)
-    world = build_world(roster, [int(seed) for seed in seeds], economy, structure)
+    cast = _cast(roster)
+    adaptive = np.array([player.policy.adaptive for player in cast])[roster.code]
+    learns = adaptive & np.array([scenario.adaptation == "learning" for scenario in scenarios])[roster.replicate]
+    world = build_world(roster, [int(seed) for seed in seeds], economy, structure, learns)
     transfer = np.array(structure.transfer_menu)
     menu = Menu(
         np.array(structure.effort_menu),
@@ -142,10 +155,13 @@ def open_batch(scenarios: Sequence[Scenario], seeds: Sequence[int], detail: bool
         structure=structure,
         economy=economy,
         by_row=economy.at(world.replicate),
+        in_force=economy,
+        adaptive=adaptive,
+        learns=learns,
         table=trace_table(economy, structure, len(scenarios)),
         menu=menu,
         roster=roster,
-        cast=_cast(roster),
+        cast=cast,
         scenarios=scenarios,
         detail=detail,
     )

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from mesocosm import registry, rng
+from mesocosm import exact, registry, rng
 from mesocosm.api import Enact, Lever, bind
 from mesocosm.config.parameters import parameter_types
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import Batch
 from mesocosm.env.economy import column
 from mesocosm.env.events import ANNOTATIONS
+from mesocosm.env.foresight import Terms
 from mesocosm.env.interaction import Deals
 from mesocosm.env.ledger import Ledger
 from mesocosm.errors import Blame, UsageError, nearest
@@ -34,7 +35,10 @@ class Seat:
     name: str
     lever: Lever  # parameters by replicate
     batch: Batch
+    is_present: Mask  # (R,) replicates that asked for the lever
+    fired: I64  # (R,) how often it did something in this epoch
     column: dict[str, Any] = field(default_factory=dict)
+    charges: Any = False  # (k,) deals of the turn that cost something
 
     @property
     def ledger(self) -> Ledger:
@@ -74,10 +78,12 @@ class Seat:
         """Bar rows from proposing and accepting until a step."""
         world = self.batch.world
         world.frozen_until[row] = np.maximum(world.frozen_until[row], until_step)
+        np.add.at(world.freezes, row, 1)
 
     def emit(self, kind: str, row: I64, column: dict[str, Any], cause: I64 | None = None) -> None:
         """Log events (or notes) about rows, ascending."""
         named = {"agent": self.batch.world.slot[row], **column}
+        self.count(self.batch.world.replicate[row])
         if kind in ANNOTATIONS:
             lever = np.full(len(row), self.name, dtype=object)
             self.batch.annotate(kind, self.batch.world.replicate[row], {"lever": lever, **named})
@@ -92,14 +98,20 @@ class Seat:
         """The lever with its parameters aligned with replicates of rows."""
         return bind(self.lever, index)
 
+    def count(self, replicate: I64) -> None:
+        """Note that the lever did something, once for each entry."""
+        if len(replicate):
+            self.fired += exact.count_by(replicate, len(self.fired))
+
 
 @dataclass(slots=True)
 class Stack:
     """All levers of a batch in the order in which they run. A replicate without a lever has it at neutral."""
 
     seats: list[Seat]
+    seed: NDArray[np.uint64]  # (R,) as the scenarios give it
 
-    def costs(self, deal: Deals) -> tuple[Any, Any]:
+    def costs(self, deal: Terms) -> tuple[Any, Any]:
         """(c_a, c_b): what all levers together charge either side of a deal, in credits."""
         c_a: Any = 0.0
         c_b: Any = 0.0
@@ -108,8 +120,10 @@ class Stack:
                 with seat.blame("cost"):
                     a, b = seat.at(deal.replicate).cost(deal)
                 _refuse_negative(seat, (a, b))
+                seat.charges = (np.asarray(a) > 0.0) | (np.asarray(b) > 0.0)
                 c_a, c_b = c_a + a, c_b + b
-        return _spread(c_a, len(deal)), _spread(c_b, len(deal))
+        k = len(deal.row_a)
+        return _spread(c_a, k), _spread(c_b, k)
 
     def may_propose(self, batch: Batch, row: I64) -> Mask | None:
         """Which rows may propose; None when nobody is barred."""
@@ -119,6 +133,7 @@ class Stack:
                 with seat.blame("may_propose"):
                     mask = seat.at(batch.world.replicate[row]).may_propose(seat, row)
                 if mask is not None:
+                    seat.count(batch.world.replicate[row[~mask]])
                     allowed = mask if allowed is None else allowed & mask
         return allowed
 
@@ -130,6 +145,7 @@ class Stack:
                 with seat.blame("admit"):
                     mask = seat.at(deal.replicate).admit(seat, deal)
                 if mask is not None:
+                    seat.count(deal.replicate[~mask])
                     allowed = mask if allowed is None else allowed & mask
         return allowed
 
@@ -143,6 +159,11 @@ class Stack:
     def on_settle(self, deal: Deals) -> None:
         """Let levers look at settled deals."""
         for seat in self.seats:
+            if np.any(seat.charges):
+                seat.count(deal.replicate[deal.accepted & seat.charges])
+            if type(seat.lever).internalise is not Lever.internalise:
+                felt = np.maximum(*(np.asarray(rho) for rho in seat.at(deal.replicate).internalise()))
+                seat.count(deal.replicate[deal.accepted & (felt > 0.0)])
             if type(seat.lever).on_settle is not Lever.on_settle:
                 with seat.blame("on_settle"):
                     seat.at(deal.replicate).on_settle(seat, deal)
@@ -151,8 +172,33 @@ class Stack:
         """Let levers act at the end of the epoch."""
         for seat in self.seats:
             if type(seat.lever).on_epoch is not Lever.on_epoch:
+                before = batch.world.reputation.copy()
                 with seat.blame("on_epoch"):
                     seat.at(batch.world.replicate).on_epoch(seat)
+                seat.count(batch.world.replicate[batch.world.reputation != before])
+
+    def tell_fired(self, batch: Batch) -> None:
+        """Note how often each lever did something in the epoch that ends, where it was asked for."""
+        for seat in self.seats:
+            where = np.flatnonzero(seat.is_present)
+            if len(where):
+                name = np.full(len(where), seat.name, dtype=object)
+                batch.annotate("fired", where, {"lever": name, "count": seat.fired[where]})
+            seat.fired[:] = 0
+
+    def bring_into_force(self, batch: Batch) -> None:
+        """Let levers that change the rules themselves do so: what is felt of harm, and the seed of every draw."""
+        everyone = np.arange(batch.world.n_replicates)
+        rho, seed = [0.0, 0.0], self.seed
+        for seat in self.seats:
+            if type(seat.lever).internalise is not Lever.internalise:
+                rho = [before + felt for before, felt in zip(rho, seat.at(everyone).internalise(), strict=True)]
+            if type(seat.lever).salt is not Lever.salt:
+                salt = np.broadcast_to(np.asarray(seat.at(everyone).salt(), dtype=np.int64), len(everyone))
+                seed = np.where(salt > 0, rng.bits(seed, salt), seed)
+                seat.fired += salt > 0
+        batch.reseed(seed)
+        batch.in_force = batch.economy.plus(dict(zip(("rho_a", "rho_b"), rho, strict=True)))
 
     def check(self, batch: Batch, order: Enact) -> Seat:
         """The seat that an order is for.
@@ -192,6 +238,8 @@ class Stack:
         parameters[order.parameter] = column(values)
         seat.lever = _with(type(seat.lever), parameters)
         which = np.array(list(chosen), dtype=np.int64)
+        seat.is_present[which] = True
+        self.bring_into_force(batch)
         words = {"lever": order.lever, "parameter": order.parameter, "value": json.dumps(order.value)}
         columns = {name: np.full(len(which), word, dtype=object) for name, word in words.items()}
         batch.emit_for("enacted", which, columns)
@@ -199,6 +247,7 @@ class Stack:
 
 def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str] = ()) -> Stack:
     """The levers that any replicate asks for (and `extra` ones, to be enacted later), parameters as columns."""
+    n_replicates = batch.world.n_replicates
     wanted = sorted({name for scenario in scenarios for name in scenario.governance} | set(extra))
     seats = []
     for name in wanted:
@@ -211,8 +260,12 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
             item.name: column([row.get(item.name, item.default) for row in rows]) for item in registry.params(target)
         }
         lever = _with(target, parameters)
-        seats.append(Seat(name, lever, batch, lever.columns(batch.world.n_rows, batch.world.n_replicates)))
-    return Stack(sorted(seats, key=lambda seat: (seat.lever.phase, seat.name)))
+        present = np.array([name in scenario.governance for scenario in scenarios])
+        own = lever.columns(batch.world.n_rows, n_replicates)
+        seats.append(Seat(name, lever, batch, present, np.zeros(n_replicates, dtype=np.int64), own))
+    stack = Stack(sorted(seats, key=lambda seat: (seat.lever.phase, seat.name)), batch.world.seed.copy())
+    stack.bring_into_force(batch)
+    return stack
 
 
 def _refuse_negative(seat: Seat, costs: tuple[Any, Any]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm import exact, rng
-from mesocosm.api import Control, DecisionRequest, Enact, Kill
+from mesocosm.api import Considered, Control, DecisionRequest, Enact, Kill
 from mesocosm.config.schema import Scenario
 from mesocosm.engine import bargain, season, settle, social
 from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
@@ -20,7 +20,7 @@ from mesocosm.env.events import Checkpoint, EventBatch, Tick
 from mesocosm.errors import UsageError
 
 I64 = NDArray[np.int64]
-Yielded = EventBatch | Tick | Checkpoint | DecisionRequest
+Yielded = EventBatch | Tick | Checkpoint | DecisionRequest | Considered
 Play = Generator[Yielded, Any, str]
 COMPLETED = "completed"
 
@@ -31,7 +31,8 @@ def simulate(
     """Play a batch of (scenario, seed) replicates to the end.
 
     Yields   EventBatch (what happened), DecisionRequest (send the decisions back), Tick at the end of every turn
-             (send back a list of Control, or None), Checkpoint at the end of every epoch.
+             (send back a list of Control, or None), Checkpoint at the end of every epoch, and Considered for the
+             decisions of a row that is watched.
     Returns  why it ended: "completed" or the reason of the kill.
     Example
         >>> from mesocosm.config.load import load_scenario

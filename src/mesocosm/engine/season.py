@@ -93,6 +93,7 @@ def end_epoch(batch: Batch, stack: Stack) -> None:
     if batch.structure.tasks:
         work.expire(batch)
     stack.on_epoch(batch)
+    stack.tell_fired(batch)
     count_ballots(batch)
     world.memory.fade(batch.by_row.decay)
     _snapshot(batch)
@@ -162,5 +163,9 @@ def _snapshot(batch: Batch) -> None:
         "votes_received": world.votes_received[row],
         "acted": world.acted[row],
         "refused": world.refused[row],
+        "deals": world.deals[row],
+        "audits": world.audits[row],
+        "freezes": world.freezes[row],
+        "payoff_mean": world.payoff_mean[row],
     }
     batch.emit_always("agent_state", world.replicate[row], columns)

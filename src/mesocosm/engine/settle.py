@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mesocosm import exact
 from mesocosm.engine.batch import Batch, precedence
 from mesocosm.engine.govern import Stack
+from mesocosm.engine.learn import learn_from_deals
 from mesocosm.env.economy import Columns, take
 from mesocosm.env.events import REASONS, Reason
 from mesocosm.env.interaction import Deals
@@ -30,7 +31,7 @@ Mask = NDArray[np.bool_]
 
 def settle(batch: Batch, stack: Stack, deal: Deals) -> None:
     """Value every proposal, refuse what cannot be covered, pay the rest, let levers act, remember and log."""
-    rule = batch.economy.at(deal.replicate)
+    rule = batch.in_force.at(deal.replicate)
     _value(batch, rule, deal)
     _refuse_uncovered(batch, deal, worst_case(rule, deal))
     deal.accepted = deal.reason == Reason.accepted
@@ -46,6 +47,7 @@ def settle(batch: Batch, stack: Stack, deal: Deals) -> None:
     stack.on_settle(deal)
     _remember(batch, rule, deal, done)
     _log(batch, deal, cause, before)
+    _note_replays(batch, deal)
 
 
 def _value(batch: Batch, rule: Columns, deal: Deals) -> None:
@@ -132,7 +134,7 @@ def _charged(cost: Any, done: I64) -> I64 | None:
 
 
 def _remember(batch: Batch, rule: Columns, deal: Deals, done: I64) -> None:
-    """Update trust, reputation, the running payoff and the memory of having been caught."""
+    """Update trust, reputation, the running payoff and what the initiators learn."""
     world = batch.world
     row_a, good = deal.row_a[done], deal.is_good[done]
     known = deal.discovered[done] | deal.audited[done]
@@ -146,7 +148,7 @@ def _remember(batch: Batch, rule: Columns, deal: Deals, done: I64) -> None:
     realised = settled - deal.private_cost[done] - deal.fine[done]
     share = take(rule.payoff_memory, done)
     world.payoff_mean[row_a] = (1.0 - share) * world.payoff_mean[row_a] + share * realised
-    world.caught_step[row_a[deal.discovered[done] & ~good]] = batch.step
+    learn_from_deals(batch, deal, done, told)
 
 
 def _log(batch: Batch, deal: Deals, cause: I64 | None, before: int) -> None:
@@ -177,6 +179,22 @@ def _log(batch: Batch, deal: Deals, cause: I64 | None, before: int) -> None:
     batch.insert_interactions(deal.replicate, deal.seq, values, cause, before)
 
 
+def _note_replays(batch: Batch, deal: Deals) -> None:
+    """Note how often each counterparty would have agreed under other luck, beside what the deal would have come to."""
+    if deal.yes is None:
+        return
+    by_itself = ~np.array([player.policy.external for player in batch.cast])[batch.world.code[deal.row_b]]
+    asked = np.flatnonzero(by_itself)
+    columns = {
+        "agent": batch.world.slot[deal.row_b[asked]],
+        "interaction": deal.seq[asked],
+        "yes": deal.yes[asked],
+        "of": np.full(len(asked), batch.structure.decision_replays, dtype=np.int64),
+        "v": np.where(deal.is_good[asked], 1, -1),
+    }
+    batch.annotate("replayed", deal.replicate[asked], columns)
+
+
 def _details(deal: Deals) -> dict[str, Any]:
     """The fields that only a full log needs."""
     k = len(deal)
@@ -197,5 +215,6 @@ def _details(deal: Deals) -> dict[str, Any]:
         "estimate": deal.odds / (1.0 + deal.odds),
         "own_bar": np.broadcast_to(np.asarray(deal.own, dtype=np.float64), k),
         "joint_bar": np.broadcast_to(np.asarray(deal.joint, dtype=np.float64), k),
+        "leniency": np.broadcast_to(np.asarray(deal.leniency, dtype=np.float64), k),
         **spread,
     }

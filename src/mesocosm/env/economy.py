@@ -38,13 +38,12 @@ class Columns:
             return self
         return Columns({name: take(value, index) for name, value in self.__dict__.items() if name != "_varies"})
 
-    def twice(self) -> Columns:
-        """The same parameters for rows that follow one another twice."""
-        if not self._varies:
+    def plus(self, addition: Mapping[str, Any]) -> Columns:
+        """The same parameters with something added to some; itself where nothing is."""
+        if not any(np.any(amount) for amount in addition.values()):
             return self
-        doubled = {name: np.concatenate([value, value]) if isinstance(value, np.ndarray) else value
-                   for name, value in self.__dict__.items() if name != "_varies"}  # fmt: skip
-        return Columns(doubled)
+        value = {name: entry for name, entry in self.__dict__.items() if name != "_varies"}
+        return Columns(value | {name: value[name] + amount for name, amount in addition.items()})
 
 
 def take(value: Any, index: NDArray[np.integer[Any]]) -> Any:
@@ -85,6 +84,7 @@ class Structure:
     task_capacity: int
     noise: str
     calibration: str
+    decision_replays: int
 
 
 def structure_of(scenario: Scenario) -> Structure:
@@ -107,6 +107,7 @@ def structure_of(scenario: Scenario) -> Structure:
         task_capacity=scenario.tasks.capacity,
         noise=scenario.proxy.noise,
         calibration=scenario.proxy.calibration,
+        decision_replays=simulation.decision_replays,
     )
 
 
@@ -117,7 +118,9 @@ def economy_of(scenarios: Sequence[Scenario]) -> Columns:
     """
     structure = structure_of(scenarios[0])
     if any(structure_of(scenario) != structure for scenario in scenarios[1:]):
-        raise UsageError("these scenarios differ in turns, menus, phases or capacities; run them as separate batches.")
+        raise UsageError(
+            "these scenarios differ in turns, menus, phases, traces or capacities; run them as separate batches."
+        )
     value: dict[str, Any] = {}
     for section in SECTIONS:
         models = [getattr(scenario, section) for scenario in scenarios]
@@ -128,6 +131,7 @@ def economy_of(scenarios: Sequence[Scenario]) -> Columns:
                 value[name] = column([float(entry) for entry in entries])
     for name in ("progress", "rework", "rejection_misuse", "engagement"):
         value[f"weight_{name}"] = column([_share(scenario, name) for scenario in scenarios])
+    value["belief_is_public"] = column([scenario.adaptive.belief == "public" for scenario in scenarios])
     value["settle_on_outcome"] = column([float(scenario.payoff.settle_on == "outcome") for scenario in scenarios])
     value["acceptance"] = column([ACCEPTANCE.index(scenario.acceptance) for scenario in scenarios])
     return Columns(value)

@@ -43,6 +43,8 @@ class Deals:
     c_a: Any  # lever costs of the initiator, credits
     c_b: Any
     private_cost: F64  # (k,) kappa_e x e + kappa_d d
+    leniency: Any = 0.5  # (k,) omega: how likely a thought b to look at its own gain alone
+    yes: I64 | None = None  # (k,) how often b would have agreed under other luck, where that was asked
     seq: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     reason: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, dtype=np.int8))
     accepted: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))

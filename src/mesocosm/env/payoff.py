@@ -14,7 +14,20 @@ F64 = NDArray[np.float64]
 SMALLEST_STAKE = 1e-12  # keeps a bar defined for a side that has nothing at stake
 
 
-def expected_surplus(rule: Columns, p: Any) -> Any:
+def outcome_chance(rule: Any, effort: Any, skill: Any, difficulty: Any) -> Any:
+    """q = q_low + (q_high - q_low) e skill, the chance of a good outcome.
+
+    With `conduct.quality_follows_cost` w the gain from effort is multiplied by 1 - w (1 - x): at w = 1 a cheap task
+    makes a bad product whatever the effort, which is what a market for lemons needs (Akerlof 1970).
+    """
+    gain = (rule.q_high - rule.q_low) * effort * skill
+    tie = rule.quality_follows_cost
+    if np.ndim(tie) or tie:
+        gain = gain * (1.0 - tie * (1.0 - difficulty))
+    return rule.q_low + gain
+
+
+def expected_surplus(rule: Any, p: Any) -> Any:
     """S = p s+ - (1 - p) s-, in credits, when the outcome is good with probability p.
 
     Source   Plan, payoff engine; design section 2.
@@ -22,7 +35,7 @@ def expected_surplus(rule: Columns, p: Any) -> Any:
     return p * rule.s_plus - (1.0 - p) * rule.s_minus
 
 
-def expected_externality(rule: Columns, p: Any) -> Any:
+def expected_externality(rule: Any, p: Any) -> Any:
     """E = (1 - p) h, the harm to others, in credits."""
     return (1.0 - p) * rule.h
 
@@ -39,7 +52,7 @@ def counterparty_payoff(rule: Columns, deal: Any, surplus: Any, externality: Any
     return (1.0 - rule.theta) * surplus + deal.tau - deal.c_b - rule.rho_b * externality
 
 
-def own_bar(rule: Columns, tau: Any, cost: Any) -> Any:
+def own_bar(rule: Any, tau: Any, cost: Any) -> Any:
     """Least probability of a good outcome at which the counterparty gains from accepting.
 
     Source   design section 2: ((1-theta) s- + rho_b h - tau + c_b) / ((1-theta)(s+ + s-) + rho_b h).
@@ -49,13 +62,13 @@ def own_bar(rule: Columns, tau: Any, cost: Any) -> Any:
     return (share * rule.s_minus + rule.rho_b * rule.h - tau + cost) / np.maximum(stake, SMALLEST_STAKE)
 
 
-def initiator_bar(rule: Columns, tau: Any, cost: Any) -> Any:
+def initiator_bar(rule: Any, tau: Any, cost: Any) -> Any:
     """Least probability of a good outcome at which the initiator gains: the mirror of `own_bar`."""
     stake = rule.theta * (rule.s_plus + rule.s_minus) + rule.rho_a * rule.h
     return (rule.theta * rule.s_minus + rule.rho_a * rule.h + tau + cost) / np.maximum(stake, SMALLEST_STAKE)
 
 
-def joint_bar(rule: Columns, cost_a: Any, cost_b: Any) -> Any:
+def joint_bar(rule: Any, cost_a: Any, cost_b: Any) -> Any:
     """Least probability of a good outcome at which both sides together gain (tau cancels).
 
     Source   design section 2; at rho_a + rho_b = 1 the social optimum (science notes 3.11).

@@ -62,6 +62,12 @@ class Traces(NamedTuple):
     p: F64
 
 
+#: columns of a TraceTable, in the order in which they are tabulated for one economy
+TABULATED = (
+    "s_soft", "s_hard", "screen_odds", "attention", "expected_p", "doubt", "slope", "intercept", "count_edge",
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class TraceTable:
     """Everything about traces that depends only on the outcome class: good, or bad with disguise level d.
@@ -76,6 +82,7 @@ class TraceTable:
     screen_odds: F64  # (C,) e^s, the odds multiplier of a noiseless look
     attention: F64  # (C,) attention the deal draws
     expected_p: F64  # (C,) E[p | class]
+    doubt: F64  # (C,) P(p < 1/2 | class)
     slope: F64  # (C,) of the link from v_hat to log-odds
     intercept: F64  # (C,)
     count_edge: F64  # (C * (COUNT_MAX + 1),) class + Poisson cdf, ascending: one search draws a count
@@ -97,25 +104,26 @@ def trace_table(economy: Columns, structure: Structure, n_replicates: int) -> Tr
     n_classes = 1 + len(structure.disguise_menu)
     index = {traits: number for number, traits in enumerate(distinct)}
     first = np.array([index[traits] * n_classes for traits in rows], dtype=np.int64)
-    joined = [np.concatenate([part[column] for part in parts]) for column in range(8)]
-    edge: F64 = joined[7].reshape(-1, COUNT_MAX + 1) + np.arange(len(parts) * n_classes)[:, None]
-    where = 0 if len(parts) == 1 else first
-    soft, hard, screen, attention, expected, slope, intercept = joined[:7]
-    return TraceTable(n_classes, where, soft, hard, screen, attention, expected, slope, intercept, edge.ravel())
+    joined = dict(zip(TABULATED, (np.concatenate(columns) for columns in zip(*parts, strict=True)), strict=True))
+    edge: F64 = joined["count_edge"].reshape(-1, COUNT_MAX + 1) + np.arange(len(parts) * n_classes)[:, None]
+    return TraceTable(n_classes, 0 if len(parts) == 1 else first, **joined | {"count_edge": edge.ravel()})
 
 
-def draw_traces(rule: Columns, table: TraceTable, outcome: I64, draw: dict[str, Any], gaussian: bool = False) -> Traces:
+def draw_traces(rule: Columns, table: TraceTable, outcome: I64, draw: dict[str, Any], noise: str = "counts") -> Traces:
     """Traces of proposals whose outcome class is given, from keyed draws.
 
-    Params   draw: "progress" and "engagement" standard normal (k,), "counts" three uniforms (3, k).
-    Source   design section 2, Traces.
+    Params   draw: "progress" and "engagement" standard normal (k,), "counts" three uniforms (3, k); for gaussian noise
+             "progress" alone; for uniform noise "luck" and "side", uniform.
+    Source   design section 2, Traces; docs/design/uniform.md.
     """
     soft = table.s_soft[outcome]
-    if gaussian:
+    if noise == "gaussian":
         v_hat = rule.gaussian_mean * soft + rule.gaussian_sd * draw["progress"]
-        nothing = np.zeros(len(outcome), dtype=np.int64)
-        p = link(v_hat, table.slope[outcome], table.intercept[outcome])
-        return Traces(v_hat, nothing, nothing, nothing, np.zeros(len(outcome)), v_hat, p)
+        return _bare(v_hat, link(v_hat, table.slope[outcome], table.intercept[outcome]))
+    if noise == "uniform":
+        root = np.sqrt(draw["luck"])
+        p = np.where(draw["side"] < 0.5 * (1.0 + soft), root, 1.0 - root)
+        return _bare(exact.logit(p) / table.slope[outcome], p)
     progress = _clip(rule.progress_gain * soft + rule.progress_noise * draw["progress"])
     engagement = _clip(rule.engagement_gain * soft + rule.engagement_noise * draw["engagement"])
     first = outcome * (COUNT_MAX + 1)
@@ -132,6 +140,12 @@ def draw_traces(rule: Columns, table: TraceTable, outcome: I64, draw: dict[str, 
     else:
         p = link(v_hat, table.slope[outcome], table.intercept[outcome])
     return Traces(progress, count[0], count[1], count[2], engagement, v_hat, p)
+
+
+def _bare(v_hat: F64, p: F64) -> Traces:
+    """Traces that are nothing but a score."""
+    nothing = np.zeros(len(p), dtype=np.int64)
+    return Traces(v_hat, nothing, nothing, nothing, np.zeros(len(p)), v_hat, p)
 
 
 def link(v_hat: Any, slope: Any, intercept: Any = 0.0) -> Any:
@@ -191,12 +205,22 @@ def _tabulate(traits: Traits, menu: tuple[float, ...], noise: str, calibration: 
     cdf = np.stack([exact.poisson_cdf(float(x), COUNT_MAX) for x in rate])
     cdf = np.rint(cdf * COUNT_GRID) / COUNT_GRID  # so that adding a class number is exact
     cdf[:, -1] = 1.0
+    slope, intercept, expected, doubt = _readings(traits, soft, cdf, noise, calibration)
+    screen = exact.exp(traits.screen_weight * 0.5 * (soft + hard))
+    flat = np.ones(len(v))
+    return soft, hard, screen, attention, expected, doubt, slope * flat, intercept * flat, cdf.ravel()
+
+
+def _readings(traits: Traits, soft: F64, cdf: F64, noise: str, calibration: str) -> tuple[float, float, F64, F64]:
+    """Slope and intercept of the link and, by class, what p is on average and how often it is below one half."""
+    if noise == "uniform":  # p has density 2p where it looks good and 2(1-p) where it looks bad, and needs no link
+        good = 0.5 * (1.0 + soft)
+        return traits.k, 0.0, (1.0 + good) / 3.0, 0.75 - 0.5 * good
     score = [_score_distribution(traits, s, cdf[c], noise) for c, s in enumerate(soft)]
     slope, intercept = _link(traits, score[0], score[1], calibration)
     expected = np.array([_total(exact.sigmoid(slope * x + intercept) * w) for x, w in score])
-    screen = exact.exp(traits.screen_weight * 0.5 * (soft + hard))
-    flat = np.ones(len(v))
-    return soft, hard, screen, attention, expected, slope * flat, intercept * flat, cdf.ravel()
+    doubt = np.array([_total(np.where(slope * x + intercept < 0.0, w, 0.0)) for x, w in score])
+    return slope, intercept, expected, doubt
 
 
 def _score_distribution(traits: Traits, soft: float, cdf: F64, noise: str) -> tuple[F64, F64]:

@@ -13,6 +13,7 @@ from mesocosm import exact, rng
 from mesocosm.env.economy import Columns, Structure, take
 from mesocosm.env.feed import Feed, open_feed
 from mesocosm.env.ledger import Ledger, open_ledger
+from mesocosm.env.leniency import Leniency, open_leniency
 from mesocosm.env.population import Roster
 from mesocosm.env.tasks import Tasks, open_tasks
 from mesocosm.env.trust import Memory, open_memory
@@ -50,7 +51,10 @@ class World:
     reputation: F64  # (n,) R
     prior: F64  # (n,) m0(R): trust in a stranger of that reputation
     payoff_mean: F64  # (n,) u_bar: running mean of own realised payoff per accepted own proposal
-    caught_step: I64  # (n,) last step in which own deal with v = -1 was discovered
+    caught_step: I64  # (n,) last step in which own deal with v = -1 came to light
+    deals: I64  # (n,) own proposals accepted, since the start
+    audits: I64  # (n,) of them audited
+    freezes: I64  # (n,) times frozen by a lever, since the start
     frozen_until: I64  # (n,) first step in which the agent may deal again
     holds_task: I64  # (n,) place of the task a worker holds, -1 for none
     proposed: I64  # (n,) this epoch
@@ -60,6 +64,8 @@ class World:
     votes_received: I64  # (n,) votes for own posts, up only, since the start
     ledger: Ledger
     memory: Memory
+    leniency: Leniency  # what learning agents believe of partners
+    learner: I64  # (n,) place in `leniency`, -1 for agents that do not learn
     feed: Feed
     tasks: Tasks
     crowd: Crowd
@@ -104,8 +110,8 @@ class World:
         ledger, feed, tasks = self.ledger, self.feed, self.tasks
         held = [ledger.hold[kind] for kind in ("escrow", "stake", "bond")]
         agent = _words(
-            [self.active, self.reputation, self.payoff_mean, self.caught_step, self.frozen_until, self.holds_task,
-             self.votes_received, ledger.balance, *held, *feed.seen_by.T, *meters]
+            [self.active, self.reputation, self.payoff_mean, self.caught_step, self.deals, self.audits, self.freezes,
+             self.frozen_until, self.holds_task, self.votes_received, ledger.balance, *held, *feed.seen_by.T, *meters]
         )  # fmt: skip
         book = _words([ledger.treasury, ledger.commons, ledger.minted, ledger.burnt, ledger.hold["budget"]])
         post = _words([feed.post, feed.author, feed.parent, feed.votes, feed.replies, feed.hidden, feed.born])
@@ -119,6 +125,11 @@ class World:
         digest = hashlib.sha256(agent[start:stop].data)
         for content in self.memory.content(slice(start, stop), stop - start):
             digest.update(content.data)
+        learners = self.learner[start:stop]
+        if (learners >= 0).any():
+            part = slice(int(learners[learners >= 0][0]), int(learners.max()) + 1)
+            for content in self.leniency.content(part, stop - start):
+                digest.update(content.data)
         for table in tables:
             digest.update(table[replicate].data)
         return digest.hexdigest()
@@ -142,9 +153,15 @@ def list_active(active: NDArray[np.bool_], replicate: I64, n_replicates: int) ->
     return Crowd(row, start, count, position)
 
 
-def build_world(roster: Roster, seeds: list[int], economy: Columns, structure: Structure) -> World:
-    """The world at the start of a run: initial agents active and endowed, everything else empty."""
+def build_world(
+    roster: Roster, seeds: list[int], economy: Columns, structure: Structure, learns: NDArray[np.bool_]
+) -> World:
+    """The world at the start of a run: initial agents active and endowed, everything else empty.
+
+    Params   learns: (n,) which agents learn how lenient their partners are.
+    """
     n, n_replicates = len(roster.slot), len(seeds)
+    largest = int(np.diff(roster.offset).max())
     replicate = roster.replicate
     mean = take(economy.prior_mean, replicate)
     start = take(economy.payoff_start, replicate)
@@ -161,6 +178,9 @@ def build_world(roster: Roster, seeds: list[int], economy: Columns, structure: S
         prior=np.broadcast_to(exact.sigmoid(exact.logit(mean) + 0.0), n).copy(),
         payoff_mean=np.broadcast_to(np.asarray(start, dtype=np.float64), n).copy(),
         caught_step=np.full(n, LONG_AGO, dtype=np.int64),
+        deals=np.zeros(n, dtype=np.int64),
+        audits=np.zeros(n, dtype=np.int64),
+        freezes=np.zeros(n, dtype=np.int64),
         frozen_until=np.zeros(n, dtype=np.int64),
         holds_task=np.full(n, -1, dtype=np.int64),
         proposed=np.zeros(n, dtype=np.int64),
@@ -169,7 +189,9 @@ def build_world(roster: Roster, seeds: list[int], economy: Columns, structure: S
         refused=np.zeros(n, dtype=np.int64),
         votes_received=np.zeros(n, dtype=np.int64),
         ledger=open_ledger(replicate, n_replicates),
-        memory=open_memory(n, structure.memory_slots, int(np.diff(roster.offset).max())),
+        memory=open_memory(n, structure.memory_slots, largest),
+        leniency=open_leniency(int(learns.sum()), structure.memory_slots, largest),
+        learner=np.where(learns, np.cumsum(learns) - 1, -1),
         feed=open_feed(n_replicates, n, structure.feed_capacity, structure.feed_visible),
         tasks=open_tasks(n_replicates, structure.task_capacity),
         crowd=list_active(roster.arrival_epoch == 0, replicate, n_replicates),

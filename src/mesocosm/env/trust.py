@@ -1,56 +1,32 @@
-"""Trust memory: what each agent remembers of the partners it dealt with, in a bounded number of slots."""
+"""Trust memory: what each agent remembers of the partners it dealt with, in a bounded number of places."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mesocosm.exact import rank_within
+from mesocosm.env.partners import INDEXED_UP_TO, Partners, open_partners
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
-INDEXED_UP_TO = 256  # agents per replicate; beyond it a table of all pairs costs more than searching
+class Memory(Partners):
+    """Beta counts (alpha good, beta bad) that an agent keeps of partners, at most K of them."""
 
-
-@dataclass(slots=True)
-class Memory:
-    """Beta counts (alpha good, beta bad) that an agent keeps of partners, at most K of them.
-
-    When a record of a new partner needs room, the least recently updated one is evicted. Where records are found by
-    an index of all pairs (small populations) or by search (large ones) makes no difference to what is remembered.
-
-    Shapes   n = agent rows, K = places, A = slots of the largest replicate. A record is addressed by its flat index
-             owner_row * K + k.
-    """
-
-    partner: NDArray[np.int32]  # (n, K) slot number of the partner, -1 where empty
-    alpha: F64  # (n, K)
-    beta: F64  # (n, K)
-    seq: I64  # (n, K) seq of the interaction that last updated the record, -1 where never
-    index: NDArray[np.int8] | None  # (n, A) place k of each partner, -1 where unknown
+    __slots__ = ()
 
     @property
-    def n_places(self) -> int:
-        """K, the number of partners an agent can remember."""
-        return int(self.partner.shape[1])
+    def alpha(self) -> F64:
+        """(n, K) good outcomes remembered."""
+        return self.value[0]
 
-    def locate(self, owner: I64, partner_slot: I64) -> I64:
-        """Flat index of each owner's record of a partner, -1 where there is none."""
-        width = self.n_places
-        if self.index is not None:
-            k = self.index.reshape(-1)[owner * self.index.shape[1] + partner_slot].astype(np.int64)
-            return np.where(k < 0, -1, owner * width + k)
-        found = np.full(len(owner), -1, dtype=np.int64)
-        hit = np.flatnonzero(np.take(self.partner, owner, axis=0) == partner_slot[:, None].astype(np.int32))
-        asked = hit // width
-        found[asked] = owner[asked] * width + (hit - asked * width)
-        return found
+    @property
+    def beta(self) -> F64:
+        """(n, K) bad outcomes remembered."""
+        return self.value[1]
 
     def counts(self, position: I64) -> tuple[F64, F64]:
         """Alpha and beta at flat indices, 0 where there is no record."""
@@ -59,10 +35,6 @@ class Memory:
         alpha[unknown] = 0.0
         beta[unknown] = 0.0
         return alpha, beta
-
-    def last_seq(self, position: I64) -> I64:
-        """Seq of the interaction that last updated each record, -1 where there is none."""
-        return np.where(position < 0, -1, self.seq.reshape(-1)[position])
 
     def record(self, owner: I64, partner_slot: I64, position: I64, good: F64, seq: I64) -> None:
         """Add one outcome (good in [0, 1]) to each owner's record of a partner; (owner, partner) pairs are distinct.
@@ -76,50 +48,18 @@ class Memory:
         self.seq.reshape(-1)[at] = seq[known]
         if len(known) < len(position):
             fresh = np.flatnonzero(position < 0)
-            self._admit(owner[fresh], partner_slot[fresh], good[fresh], seq[fresh])
-
-    def _admit(self, owner: I64, partner_slot: I64, good: F64, seq: I64) -> None:
-        wave = rank_within(owner)
-        for number in range(int(wave.max()) + 1):
-            chosen = np.flatnonzero(wave == number)
-            row, newcomer = owner[chosen], partner_slot[chosen]
-            k = np.take(self.seq, row, axis=0).argmin(axis=1)
-            position = row * self.n_places + k
-            if self.index is not None:
-                start = row * self.index.shape[1]
-                evicted = self.partner.reshape(-1)[position]
-                gone = np.flatnonzero(evicted >= 0)
-                self.index.reshape(-1)[start[gone] + evicted[gone]] = -1
-                self.index.reshape(-1)[start + newcomer] = k
-            self.partner.reshape(-1)[position] = newcomer
-            self.alpha.reshape(-1)[position] = good[chosen]
-            self.beta.reshape(-1)[position] = 1.0 - good[chosen]
-            self.seq.reshape(-1)[position] = seq[chosen]
+            self.admit(owner[fresh], partner_slot[fresh], seq[fresh], (good[fresh], 1.0 - good[fresh]))
 
     def fade(self, keep: Any) -> None:
         """Forget a share of every record at the end of an epoch. Params: keep in [0, 1], number or (n,)."""
         factor = keep[:, None] if isinstance(keep, np.ndarray) else keep
-        self.alpha *= factor
-        self.beta *= factor
-
-    def content(self, rows: slice, capacity: int) -> Iterator[NDArray[Any]]:
-        """What a replicate of `capacity` slots remembers, whatever the size of the others in the batch."""
-        width = min(self.n_places, max(capacity - 1, 1))
-        for column in (self.partner, self.alpha, self.beta, self.seq):
-            yield np.ascontiguousarray(column[rows, :width])
+        for column in self.value:
+            column *= factor
 
 
 def open_memory(n: int, places: int, largest_population: int, indexed_up_to: int = INDEXED_UP_TO) -> Memory:
     """An empty memory of `places` records per agent, or as many as there can be partners."""
-    width = min(places, max(largest_population - 1, 1))
-    indexed = largest_population <= indexed_up_to
-    return Memory(
-        partner=np.full((n, width), -1, dtype=np.int32),
-        alpha=np.zeros((n, width)),
-        beta=np.zeros((n, width)),
-        seq=np.full((n, width), -1, dtype=np.int64),
-        index=np.full((n, largest_population), -1, dtype=np.int8) if indexed else None,
-    )
+    return Memory(**open_partners(n, places, largest_population, 2, indexed_up_to))
 
 
 def trust_mean(alpha: F64, beta: F64, prior: F64, strength: Any) -> tuple[F64, F64]:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mesocosm.api import Bench, Lever
+from mesocosm.env.economy import take
+from mesocosm.env.foresight import Ahead, Foresight
 from mesocosm.env.interaction import Deals
 from mesocosm.measures.windows import window_mean
 from mesocosm.registry import lever, param
@@ -35,7 +37,11 @@ class CircuitBreaker(Lever):
 
     def columns(self, n_rows: int, n_replicates: int) -> dict[str, Any]:
         """A ring of each agent's last ten 1 - p, NaN where empty, and the next place to write."""
-        return {"ring": np.full((n_rows, WINDOW), np.nan), "place": np.zeros(n_rows, dtype=np.int64)}
+        return {
+            "ring": np.full((n_rows, WINDOW), np.nan),
+            "place": np.zeros(n_rows, dtype=np.int64),
+            "risky": np.zeros(n_rows, dtype=np.int64),  # accepted deals that looked worse than the threshold
+        }
 
     def on_settle(self, bench: Bench, deal: Deals) -> None:
         """Note the deal's 1 - p, and freeze where the window's mean exceeds the threshold."""
@@ -43,6 +49,7 @@ class CircuitBreaker(Lever):
         row = deal.row_a[done]
         ring, place = bench.column["ring"], bench.column["place"]
         ring[row, place[row]] = 1.0 - deal.p[done]
+        bench.column["risky"][row] += 1.0 - deal.p[done] > take(self.threshold, done)
         place[row] = (place[row] + 1) % WINDOW
         statistic = np.full(len(deal), np.nan)
         statistic[done] = window_mean(ring[row])
@@ -55,3 +62,12 @@ class CircuitBreaker(Lever):
         bench.freeze(hit, until)
         columns = {"until_step": until.astype(np.int64), "statistic": statistic[tripped]}
         bench.emit("frozen", hit, columns, deal.seq[tripped])
+
+    def foresee(self, bench: Bench, ahead: Ahead) -> Foresight:
+        """A deal that is expected to look worse than the threshold costs its share of a freeze.
+
+        A freeze loses cool_down running payoffs and comes once a window; learning agents correct that by how often
+        they were frozen for deals that looked so.
+        """
+        risk = ahead.believed(1.0 / WINDOW, ahead.freezes, bench.column["risky"][ahead.row_a])
+        return Foresight(halts=[(self.threshold, self.cool_down * ahead.payoff * risk)])

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from mesocosm.api import Bench, Lever
+from mesocosm.env.foresight import Ahead, Foresight
 from mesocosm.env.interaction import Deals
 from mesocosm.registry import lever, param
 
@@ -58,3 +59,17 @@ class RandomAudit(Lever):
             "fine": np.where(bad, deal.fine, 0.0)[seen],
         }
         bench.emit("audited", deal.row_a[seen], columns, deal.seq[seen])
+
+    def foresee(self, bench: Bench, ahead: Ahead) -> Foresight:
+        """An audit with the announced chance, corrected by audits met; a fine of at most the balance if it finds fault.
+
+        Source   Becker (1968): offend iff the gain exceeds q F; limited liability caps F (science notes 3.12).
+        """
+        chance = ahead.believed(self.probability, ahead.audits, ahead.deals)
+        due = chance * np.minimum(self.penalty, np.maximum(ahead.balance, 0.0))
+        by_outcome = np.asarray(self.reads) == "outcome"
+        good = np.where(by_outcome, 1.0 - self.accuracy, ahead.look.doubt_good)
+        bad = [np.where(by_outcome, self.accuracy, doubt) for doubt in ahead.look.doubt_bad]
+        return Foresight(
+            fine_good=due * good, fine_bad=[due * found for found in bad], reveal=np.where(by_outcome, chance, 0.0)
+        )

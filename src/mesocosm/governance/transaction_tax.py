@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mesocosm.api import Lever
-from mesocosm.env.interaction import Deals
+from mesocosm.env.foresight import Terms
 from mesocosm.registry import lever, param
 
 
@@ -29,7 +29,7 @@ class TransactionTax(Lever):
 
     rate: float = param(0.05, about="share of |tau| that each side pays", unit="fraction", ge=0.0, le=1.0)
 
-    def cost(self, deal: Deals) -> tuple[Any, Any]:
+    def cost(self, deal: Terms) -> tuple[Any, Any]:
         """c_a = c_b = rate * |tau|."""
         due = self.rate * np.abs(deal.tau)
         return due, due

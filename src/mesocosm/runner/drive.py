@@ -117,7 +117,7 @@ def drive(
             answer = _decide(item, decider)
         elif isinstance(item, Tick):
             answer = orders(item) if orders is not None else None
-        else:
+        elif isinstance(item, Checkpoint):
             _close_epoch(plan, item, tally, last_state, logs, outcome)
             if progress is not None:
                 progress(item.epoch, outcome.rows[0][-1])

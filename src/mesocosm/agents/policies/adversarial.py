@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
-from mesocosm.agents.response import better_candidate, most_harmful, picked
-from mesocosm.api import Acts, Mask, Policy, Proposals, View
+from mesocosm.agents.prospects import Prospects
+from mesocosm.agents.response import better_of_two, harm, highest, weighed
+from mesocosm.api import Acts, Mask, Policy, Proposals, View, Weighed
 from mesocosm.registry import policy
 
 
@@ -24,11 +25,12 @@ class Adversarial(Policy):
     """
 
     sees: ClassVar[tuple[str, ...]] = (
-        *SEES_FOR_DUTIES, "difficulty", "exists", "trust_of", "is_mate", "skill", "odds",
+        *SEES_FOR_DUTIES, "difficulty", "exists", "trust_of", "leniency", "is_mate", "skill", "odds",
     )  # fmt: skip
     second_proposal: ClassVar[float] = 1.0
     ballot_weight: ClassVar[float] = 4.0
     coalition: ClassVar[bool] = True
+    adaptive: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Vote mates up and everybody else down, pass mates' work, reject everybody else's, work without effort."""
@@ -42,12 +44,16 @@ class Adversarial(Policy):
 
     def propose(self, view: View) -> Proposals:
         """Always propose, to the candidate with whom most harm can be done."""
-        options = most_harmful(view)
-        choice = better_candidate(view, [option.value for option in options])
-        best = picked(choice, options)
+        row = Prospects(view)
+        choice, best = better_of_two(view, highest(row, harm(row, range(1), range(len(view.menu.disguise)))))
         return Proposals(choice, best.effort, best.disguise, best.transfer)
 
     def accept(self, view: View) -> Mask:
         """Accept mates, and whatever will probably go wrong (p~ < .5)."""
         accepted: Mask = view.is_mate | (view.odds < 1.0)
         return accepted
+
+    def weigh(self, view: View) -> Weighed:
+        """Every cell without effort, with either candidate, in expected harm."""
+        row = Prospects(view)
+        return weighed(view, row, harm(row, range(1), range(len(view.menu.disguise))))

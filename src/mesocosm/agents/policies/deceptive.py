@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
-from mesocosm.agents.response import best_response, better_candidate, clears, picked
-from mesocosm.api import Acts, Mask, Policy, Proposals, View
+from mesocosm.agents.prospects import Prospects
+from mesocosm.agents.response import better_candidate, clears, highest, weighed, worth
+from mesocosm.api import F64, Acts, Mask, Policy, Proposals, View, Weighed
 from mesocosm.registry import policy
 
 SUSPECT_ODDS = 0.4 / 0.6  # p~ < .4: a deal that will probably go wrong
@@ -20,17 +21,19 @@ SUSPECT_ODDS = 0.4 / 0.6  # p~ < .4: a deal that will probably go wrong
 class Deceptive(Policy):
     """Manipulate what others see: conduct (1, 0, 0) until trusted, then no effort under disguise.
 
-    Exploits a partner whose trust exceeds `adaptive.exploit_trust`, unless caught in the last `caution_steps` steps.
+    Exploits a partner whose trust exceeds `adaptive.exploit_trust`, unless caught in the last `caution_steps` steps,
+    and, learning, unless building more trust is worth more under the rules in force.
     Accepts what serves itself, and also what will probably go wrong as long as it is not the one who pays.
     Shapes   k = rows under this policy; every input and output is (k,) or (2, k).
     Source   Plan 1.1, Agent Type Behaviors; design section 2.
     """
 
     sees: ClassVar[tuple[str, ...]] = (
-        *SEES_FOR_DUTIES, "difficulty", "exists", "trust_of", "weight_of", "payoff_mean", "steps_since_caught", "skill",
-        "odds", "own_bar", "tau",
+        *SEES_FOR_DUTIES, "difficulty", "exists", "trust_of", "weight_of", "leniency", "payoff_mean",
+        "steps_since_caught", "skill", "odds", "own_bar", "tau",
     )  # fmt: skip
     second_proposal: ClassVar[float] = 0.5
+    adaptive: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Do good work in the open and flatter everybody."""
@@ -38,20 +41,52 @@ class Deceptive(Policy):
 
     def propose(self, view: View) -> Proposals:
         """Turn to the most trusting candidate; build trust or exploit it."""
-        choice = better_candidate(view, [view.trust_of[0], view.trust_of[1]])
+        choice = better_candidate(view, view.trust_of)
         menu, rule = view.menu, view.rule
         trust = np.where(choice == 1, view.trust_of[1], view.trust_of[0])
-        exploits = (trust > rule.exploit_trust) & (view.steps_since_caught >= rule.caution_steps)
-        cells = range(1), range(min(1, len(menu.disguise) - 1), len(menu.disguise))
-        best = picked(choice, best_response(view, *cells))
-        return Proposals(
-            choice,
-            np.where(exploits, best.effort, len(menu.effort) - 1),
-            np.where(exploits, best.disguise, 0),
-            np.where(exploits, best.transfer, menu.level_still),
-        )
+        exploits = (choice >= 0) & (trust > rule.exploit_trust) & (view.steps_since_caught >= rule.caution_steps)
+        effort = np.full(len(view), len(menu.effort) - 1)
+        disguise, transfer = np.zeros_like(effort), np.full_like(effort, menu.level_still)
+        asked = np.flatnonzero(exploits)
+        if len(asked):
+            row = Prospects(view, asked + choice[asked] * len(view))
+            best = highest(row, worth(row, *tempting_cells(view)))
+            if view.learning:
+                kept = best.value > honest_worth(view, row)
+                asked, best = asked[kept], best.at(kept)
+            effort[asked], disguise[asked], transfer[asked] = best.effort, best.disguise, best.transfer
+        return Proposals(choice, effort, disguise, transfer)
 
     def accept(self, view: View) -> Mask:
         """Accept iff p~ > own bar, or p~ < .4 and tau >= 0."""
         accepted: Mask = clears(view.odds, view.own_bar) | ((view.odds < SUSPECT_ODDS) & (view.tau >= 0.0))
         return accepted
+
+    def weigh(self, view: View) -> Weighed:
+        """Exploiting, and (learning) building, with the candidate that trusts it most."""
+        choice = int(better_candidate(view, view.trust_of)[0])
+        row = Prospects(view)
+        cells = [*worth(row, *tempting_cells(view)), *worth(row, *honest_cells(view))]
+        found = weighed(view, row, iter(cells))
+        built = (found.effort == len(view.menu.effort) - 1) & (found.disguise == 0)
+        fits = (found.candidate == choice) & (~built | (found.transfer == view.menu.level_still))
+        return Weighed(*(column[fits] for column in found))
+
+
+def tempting_cells(view: View) -> tuple[range, range]:
+    """No effort, some disguise."""
+    levels = len(view.menu.disguise)
+    return range(1), range(min(1, levels - 1), levels)
+
+
+def honest_cells(view: View) -> tuple[range, range]:
+    """Full effort, no disguise."""
+    efforts = len(view.menu.effort)
+    return range(efforts - 1, efforts), range(1)
+
+
+def honest_worth(view: View, row: Prospects) -> F64:
+    """What full effort, no disguise and no transfer would be worth."""
+    [(_, _, value)] = worth(row, *honest_cells(view))
+    still: F64 = value[view.menu.level_still]
+    return still

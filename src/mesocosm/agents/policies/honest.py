@@ -41,7 +41,7 @@ class Honest(Policy):
 
     def propose(self, view: View) -> Proposals:
         """Ask the more trusted of two candidates, nobody below the least trust."""
-        choice = better_candidate(view, [view.trust_in[0], view.trust_in[1]])
+        choice = better_candidate(view, view.trust_in)
         trust = np.where(choice == 1, view.trust_in[1], view.trust_in[0])
         choice = np.where(trust < view.rule.minimum, -1, choice)
         level = np.zeros(len(view), dtype=np.int64)

@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
-from mesocosm.agents.response import best_response, better_candidate, clears, picked
-from mesocosm.api import Acts, Mask, Policy, Proposals, View
+from mesocosm.agents.prospects import Prospects
+from mesocosm.agents.response import better_of_two, clears, highest, weighed, worth
+from mesocosm.api import Acts, Mask, Policy, Proposals, View, Weighed
 from mesocosm.registry import policy
 
 
@@ -18,14 +19,17 @@ from mesocosm.registry import policy
 class Opportunistic(Policy):
     """Maximise own payoff: best response over effort, disguise and transfer; accept when p~ exceeds the own bar.
 
+    Learning, it counts what levers cost, fine, refuse and freeze, with chances corrected by what it has met.
     Shapes   k = rows under this policy; every input and output is (k,) or (2, k).
     Source   Plan 1.1, Agent Type Behaviors; design section 2, Best response.
     """
 
     sees: ClassVar[tuple[str, ...]] = (
-        *SEES_FOR_DUTIES, "difficulty", "exists", "trust_of", "weight_of", "payoff_mean", "skill", "odds", "own_bar",
+        *SEES_FOR_DUTIES, "difficulty", "exists", "trust_of", "weight_of", "leniency", "payoff_mean", "skill", "odds",
+        "own_bar",
     )  # fmt: skip
     second_proposal: ClassVar[float] = 0.5
+    adaptive: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Approve any work (it pays on completion), work if the reward covers the effort, vote by trust."""
@@ -41,13 +45,21 @@ class Opportunistic(Policy):
 
     def propose(self, view: View) -> Proposals:
         """Propose the best cell to the better candidate if it is worth more than nothing."""
-        every = range(len(view.menu.effort)), range(len(view.menu.disguise))
-        options = best_response(view, *every)
-        choice = better_candidate(view, [option.value for option in options])
-        best = picked(choice, options)
+        row = Prospects(view)
+        choice, best = better_of_two(view, highest(row, worth(row, *every_cell(view))))
         return Proposals(np.where(best.value > 0.0, choice, -1), best.effort, best.disguise, best.transfer)
 
     def accept(self, view: View) -> Mask:
         """Accept iff p~ > own bar."""
         accepted: Mask = clears(view.odds, view.own_bar)
         return accepted
+
+    def weigh(self, view: View) -> Weighed:
+        """Every cell with either candidate, in credits of expected payoff."""
+        row = Prospects(view)
+        return weighed(view, row, worth(row, *every_cell(view)))
+
+
+def every_cell(view: View) -> tuple[range, range]:
+    """All levels of effort and of disguise."""
+    return range(len(view.menu.effort)), range(len(view.menu.disguise))
