@@ -119,13 +119,24 @@ class Proposals(NamedTuple):
 
 
 class Weighed(NamedTuple):
-    """The options that one proposer weighed: levels of each, and what it is worth to the proposer."""
+    """The options that one proposer weighed: levels of each, what it is worth to the proposer, and why.
+
+    Shapes   o = options.
+    """
 
     candidate: I64  # (o,) 0 or 1
     effort: I64
     disguise: I64
     transfer: I64
-    value: F64
+    value: F64  # (o,)
+    unit: str  # what the value counts
+    parts: dict[str, F64]  # (o,) each
+
+    def only(self, fits: Mask) -> Weighed:
+        """Some of the options."""
+        levels = [column[fits] for column in self[:4]]
+        parts = {name: part[fits] for name, part in self.parts.items()}
+        return Weighed(levels[0], levels[1], levels[2], levels[3], self.value[fits], self.unit, parts)
 
 
 class Considered(NamedTuple):

@@ -122,10 +122,34 @@ def better_of_two(view: View, best: Choice) -> tuple[I64, Choice]:
     return choice, best.at(np.where(choice == 1, k, 0) + np.arange(k))
 
 
-def weighed(view: View, row: Prospects, cells: Iterator[Cell]) -> Weighed:
+def weighed_payoffs(view: View, row: Prospects, cells: Iterator[Cell]) -> Weighed:
+    """Cells that one proposer weighs by what they bring it, with what the value of each is made of.
+
+    Shapes   the view has one row, and `row` both candidates.
+    """
+    found = weighed(view, row, cells, "credits of expected payoff")
+    every = range(len(view.menu.disguise))
+    chance, gain = Acceptance(row, every), Gains(row, every)
+    place = list(zip(found.candidate, found.disguise, found.transfer, strict=True))
+    parts: dict[str, list[Any]] = {
+        "chance of a good outcome": [row.quality(e)[c] for e, c in zip(found.effort, found.candidate, strict=True)],
+        "yes if good": [chance.good[t, c] for c, _, t in place],
+        "yes if bad": [chance.bad[d][t, c] for c, d, t in place],
+        "gain if good": [gain.good[t, c] for c, _, t in place],
+        "gain if bad": [gain.bad[d][t, c] for c, d, t in place],
+        "private cost": [row.toil(e, d)[c] for e, (c, d, _) in zip(found.effort, place, strict=True)],
+    }
+    ahead, m = row.foresight, len(row)
+    if ahead.fine_bad is not None:
+        fine = [np.broadcast_to(np.asarray(loss), m) for loss in ahead.fine_bad]
+        parts["fine expected if bad"] = [fine[d][c] for c, d, _ in place]
+    return found._replace(parts={name: np.array(part, dtype=np.float64) for name, part in parts.items()})
+
+
+def weighed(view: View, row: Prospects, cells: Iterator[Cell], unit: str) -> Weighed:
     """All cells that one proposer weighs, with both candidates, for an explanation.
 
-    Shapes   the view has one row.
+    Shapes   the view has one row, and `row` both candidates.
     """
     found: list[tuple[int, int, int, int, float]] = []
     for e, d, value in cells:
@@ -137,4 +161,4 @@ def weighed(view: View, row: Prospects, cells: Iterator[Cell]) -> Weighed:
         ]
     columns = list(zip(*found, strict=True)) if found else [()] * 5
     levels = [np.array(column, dtype=np.int64) for column in columns[:4]]
-    return Weighed(levels[0], levels[1], levels[2], levels[3], np.array(columns[4], dtype=np.float64))
+    return Weighed(levels[0], levels[1], levels[2], levels[3], np.array(columns[4], dtype=np.float64), unit, {})

@@ -14,6 +14,7 @@ from mesocosm import registry
 from mesocosm.cli.arguments import AsJson, Plugins
 from mesocosm.cli.catalogue import origin_of
 from mesocosm.cli.check import contents_of
+from mesocosm.cli.explain_decision import DECISION, explain_one_decision
 from mesocosm.cli.screen import paint, say, say_entry, say_json, say_whole, table, wrapped
 from mesocosm.config.json_schema import scenario_schema
 from mesocosm.config.load import bundled_scenarios, load_scenario
@@ -43,13 +44,26 @@ class Constant:
 
 
 def explain_command(
-    name: Annotated[str, typer.Argument(help="A name, a key as payoff.theta, or nothing for all constants.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="A name, a key as payoff.theta, `decision`, or nothing for all constants.")
+    ] = "",
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="With `decision`: which run.")] = "",
+    *,
+    agent: Annotated[str, typer.Option(metavar="A", help="With `decision`: whose, as 7 or a_07.")] = "",
+    step: Annotated[int, typer.Option(metavar="T", help="With `decision`: the step, counted from 0.")] = -1,
     plugin: Plugins = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> int:
-    """Explain a policy, lever, metric, scenario or constant of the model; all constants without a name."""
+    """Explain a policy, lever, metric, scenario or constant of the model (all constants without a name).
+
+    Or why an agent of a run decided as it did: mesocosm explain decision latest --agent 3 --step 20
+    """
     for file in plugin:
         registry.load_plugin(file)
+    if name == DECISION:
+        return explain_one_decision(run, agent, step, as_json)
+    if run or agent or step >= 0:
+        raise UsageError("RUN, --agent and --step belong to `mesocosm explain decision RUN --agent A --step T`.")
     every = list(constants(scenario_schema()))
     things, chosen = _named(name, every)
     if as_json:

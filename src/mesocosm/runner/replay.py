@@ -58,7 +58,7 @@ def replay(name: str | Path, *, verify: bool = True, progress: Progress | None =
     log = read_log(path)
     recomputed = 0
     if verify:
-        scenario = _scenario_of(log)
+        scenario = scenario_of(log)
         if log.header.level != "epoch":
             try:
                 recomputed = compare_metrics(log, scenario)
@@ -85,7 +85,11 @@ def replay(name: str | Path, *, verify: bool = True, progress: Progress | None =
     )
 
 
-def _scenario_of(log: Log) -> Scenario:
+def scenario_of(log: Log) -> Scenario:
+    """The scenario of a log that can be simulated again here.
+
+    Raises   UsageError when the log was written by another model.
+    """
     if log.header.model != MODEL:
         raise UsageError(
             f"{log.path}: the log was written by model {log.header.model!r}, and this is {MODEL!r}: "

@@ -56,4 +56,5 @@ class Adversarial(Policy):
     def weigh(self, view: View) -> Weighed:
         """Every cell without effort, with either candidate, in expected harm."""
         row = Prospects(view)
-        return weighed(view, row, harm(row, range(1), range(len(view.menu.disguise))))
+        cells = harm(row, range(1), range(len(view.menu.disguise)))
+        return weighed(view, row, cells, "credits of expected harm, less a little of its cost")

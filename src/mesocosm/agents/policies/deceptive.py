@@ -9,7 +9,7 @@ import numpy as np
 
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
-from mesocosm.agents.response import better_candidate, clears, highest, weighed, worth
+from mesocosm.agents.response import better_candidate, clears, highest, weighed_payoffs, worth
 from mesocosm.api import F64, Acts, Mask, Policy, Proposals, View, Weighed
 from mesocosm.registry import policy
 
@@ -67,10 +67,10 @@ class Deceptive(Policy):
         choice = int(better_candidate(view, view.trust_of)[0])
         row = Prospects(view)
         cells = [*worth(row, *tempting_cells(view)), *worth(row, *honest_cells(view))]
-        found = weighed(view, row, iter(cells))
+        found = weighed_payoffs(view, row, iter(cells))
         built = (found.effort == len(view.menu.effort) - 1) & (found.disguise == 0)
         fits = (found.candidate == choice) & (~built | (found.transfer == view.menu.level_still))
-        return Weighed(*(column[fits] for column in found))
+        return found.only(fits)
 
 
 def tempting_cells(view: View) -> tuple[range, range]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.response import better_candidate, clears
-from mesocosm.api import Acts, Mask, Policy, Proposals, View
+from mesocosm.api import Acts, Mask, Policy, Proposals, View, Weighed
 from mesocosm.registry import param, policy
 
 
@@ -46,6 +46,14 @@ class Honest(Policy):
         choice = np.where(trust < view.rule.minimum, -1, choice)
         level = np.zeros(len(view), dtype=np.int64)
         return Proposals(choice, level + (len(view.menu.effort) - 1), level, level + view.menu.level_still)
+
+    def weigh(self, view: View) -> Weighed:
+        """Either candidate, by how much it is trusted."""
+        there = np.flatnonzero([bool(known[0]) for known in view.exists])
+        level = np.zeros(len(there), dtype=np.int64)
+        trust = np.array([float(view.trust_in[candidate][0]) for candidate in there])
+        best = level + (len(view.menu.effort) - 1)
+        return Weighed(there, best, level, level + view.menu.level_still, trust, "trust", {})
 
     def accept(self, view: View) -> Mask:
         """Accept iff p~ > max(own, joint)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
-from mesocosm.agents.response import better_of_two, clears, highest, weighed, worth
+from mesocosm.agents.response import better_of_two, clears, highest, weighed_payoffs, worth
 from mesocosm.api import Acts, Mask, Policy, Proposals, View, Weighed
 from mesocosm.registry import policy
 
@@ -57,7 +57,7 @@ class Opportunistic(Policy):
     def weigh(self, view: View) -> Weighed:
         """Every cell with either candidate, in credits of expected payoff."""
         row = Prospects(view)
-        return weighed(view, row, worth(row, *every_cell(view)))
+        return weighed_payoffs(view, row, worth(row, *every_cell(view)))
 
 
 def every_cell(view: View) -> tuple[range, range]:
