@@ -1,0 +1,283 @@
+"""Agents that answer back: what they expect of levers, what being met by them teaches, and what frozen ones ignore."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesocosm import exact
+from mesocosm.config.schema import Scenario
+from mesocosm.engine.batch import open_batch
+from mesocosm.env.foresight import Foresight
+from mesocosm.env.leniency import acceptance_chance, after_answer
+from scenario_strategy import effort
+from trajectory import Event, play, scenario
+
+MIX = {"honest": 6, "opportunistic": 6, "deceptive": 3, "adversarial": 2}
+LONG = {"epochs": 3, "steps_per_epoch": 10}
+HARSH = {
+    "random_audit": {"probability": 0.4, "penalty": 3.0},
+    "circuit_breaker": {"threshold": 0.3},
+    "transaction_tax": {"rate": 0.3},
+}
+
+
+def deals_of(each: Scenario, **options: Any) -> list[Event]:
+    return play([each], **options).events("interaction")
+
+
+def first_proposals(each: Scenario) -> list[tuple[Any, ...]]:
+    """Who proposed what to whom in the first pass of the first step, before anything could be learnt or fined."""
+    names = ("initiator", "counterparty", "effort", "disguise", "tau")
+    first = [deal for deal in deals_of(each) if (deal["step"], deal["turn"]) == (0, 0)]
+    return [tuple(deal[name] for name in names) for deal in first]
+
+
+# --- what they expect
+
+
+def test_learning_agents_answer_a_lever_at_once_and_frozen_ones_do_not() -> None:
+    for name, block in HARSH.items():
+        governance = {name: block}
+        learning, frozen = (
+            [first_proposals(scenario(MIX, adaptation=kind, governance=levers)) for levers in ({}, governance)]
+            for kind in ("learning", "frozen")
+        )
+        assert learning[0] != learning[1], name
+        assert frozen[0] == frozen[1], name
+
+
+def test_without_levers_learning_starts_where_frozen_does() -> None:
+    assert first_proposals(scenario(MIX)) == first_proposals(scenario(MIX, adaptation="frozen"))
+
+
+def test_harm_that_is_internalised_by_a_lever_is_felt_as_if_it_were_a_constant_of_the_economy() -> None:
+    as_lever = scenario(MIX, governance={"externality_internalisation": {"rho_a": 0.5, "rho_b": 0.25}})
+    as_constant = scenario(MIX, payoff={"rho_a": 0.5, "rho_b": 0.25})
+    assert play([as_lever]).hash() == play([as_constant]).hash()
+    blind = [scenario(MIX, adaptation="frozen", governance=as_lever.governance, simulation=LONG)]
+    seeing = [scenario(MIX, adaptation="frozen", payoff={"rho_a": 0.5, "rho_b": 0.25}, simulation=LONG)]
+    assert play(blind).hash() != play(seeing).hash(), "frozen agents leave the lever out, but not the constant"
+
+
+def test_a_frozen_counterparty_leaves_lever_costs_out_of_its_own_bar() -> None:
+    def accepted(kind: str) -> float:
+        agents = {"opportunistic": 6, "adversarial": 6}
+        each = scenario(agents, adaptation=kind, governance={"transaction_tax": {"rate": 0.4}}, simulation=LONG)
+        deals = [d for d in deals_of(each) if d["counterparty"] < 6 and d["tau"] != 0.0]
+        bar = {True: 0, False: 0}
+        for deal in deals:
+            plain = (0.5 - deal["tau"]) / 1.5
+            used = plain if kind == "frozen" else deal["own_bar"]
+            if deal["reason"] in ("accepted", "declined"):
+                bar[(deal["reason"] == "accepted") == (deal["estimate"] > used)] += 1
+        assert bar[False] == 0
+        return bar[True]
+
+    assert accepted("learning") > 20
+    assert accepted("frozen") > 20
+
+
+def test_deceivers_who_learn_stop_exploiting_when_it_no_longer_pays() -> None:
+    def exploits(kind: str, penalty: float) -> int:
+        audit = {"random_audit": {"probability": 0.5, "penalty": penalty}}
+        agents = {"honest": 6, "deceptive": 4}
+        each = scenario(agents, adaptation=kind, governance=audit, simulation={"epochs": 3, "steps_per_epoch": 20})
+        return sum(deal["initiator"] >= 6 and deal["effort"] == 0.0 for deal in deals_of(each))
+
+    assert exploits("learning", 0.0) > 10
+    assert exploits("learning", 10.0) == 0
+    assert exploits("frozen", 10.0) > 10
+
+
+def test_what_several_levers_foretell_adds_up_and_multiplies() -> None:
+    told = Foresight()
+    told.join(Foresight(fine_good=0.1, fine_bad=[1.0, 2.0], reveal=0.5))
+    told.join(Foresight(fine_bad=[0.5, 0.5], pass_bad=[0.5, 1.0], reveal=0.5, halts=[(0.3, 1.0)]))
+    told.join(Foresight(pass_good=0.9, pass_bad=[0.5, 0.0]))
+    assert (told.fine_good, told.fine_bad) == (0.1, [1.5, 2.5])
+    assert (told.pass_good, told.pass_bad) == (0.9, [0.25, 0.0])
+    assert (told.reveal, told.halts) == (0.75, [(0.3, 1.0)])
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.99), st.floats(0, 0.4), st.booleans())
+@effort(100, 2000)
+def test_omega_follows_bayes_and_never_becomes_certain(
+    own: float, strict: float, omega: float, floor: float, said_yes: bool
+) -> None:
+    moved = float(after_answer(np.array([omega]), said_yes, np.array([own]), np.array([strict]), floor)[0])
+    like = [chance if said_yes else 1.0 - chance for chance in (own, strict)]
+    total = omega * like[0] + (1.0 - omega) * like[1]
+    expected = omega if total == 0.0 else omega * like[0] / total
+    assert moved == pytest.approx(min(max(expected, floor), 1.0 - floor), abs=1e-12)
+
+
+# --- what they learn
+
+
+def test_every_belief_about_a_partner_follows_from_the_answers_in_the_log() -> None:
+    """omega is worked out again from the log alone, answer by answer, and stands in the next proposal."""
+    each = scenario({"honest": 4, "opportunistic": 4, "adversarial": 2}, payoff={"rho_a": 0.2}, simulation=LONG)
+    table = open_batch([each], [7]).table
+    look = {True: float(table.screen_odds[0])}
+    bad = {d: float(table.screen_odds[1 + number]) for number, d in enumerate(each.conduct.disguise_menu)}
+    belief: dict[tuple[int, int], float] = defaultdict(lambda: 0.5)
+    moves = 0
+    for deal in deals_of(each):
+        pair = (deal["initiator"], deal["counterparty"])
+        assert deal["leniency"] == pytest.approx(belief[pair], abs=1e-12)
+        learns, mates = pair[0] >= 4, min(pair) >= 8
+        if not learns or mates or deal["reason"] not in ("accepted", "declined", "uncovered"):
+            continue
+        if deal["own_bar"] >= deal["joint_bar"]:
+            continue
+        q = each.conduct.q_low + (each.conduct.q_high - each.conduct.q_low) * deal["effort"]
+
+        def chance(bar: float, deal: Event = deal, q: float = q) -> float:
+            eyes = (look[True], bad[deal["disguise"]])
+            good, ill = (acceptance_chance(deal["trust"], eye, bar) for eye in eyes)
+            return float(q * good + (1.0 - q) * ill)
+
+        own, strict = chance(deal["own_bar"]), chance(deal["joint_bar"])
+        yes = deal["reason"] != "declined"
+        like = (own, strict) if yes else (1.0 - own, 1.0 - strict)
+        omega = belief[pair]
+        moved = omega * like[0] / (omega * like[0] + (1.0 - omega) * like[1])
+        belief[pair] = min(max(moved, 0.05), 0.95)
+        moves += 1
+    assert moves > 60
+    assert {omega for pair, omega in belief.items() if pair[0] < 4} <= {0.5}, "honest agents hold no such belief"
+
+
+def test_the_experience_of_an_agent_is_counted_in_its_state() -> None:
+    each = scenario(MIX, governance=HARSH, simulation=LONG)
+    events = play([each]).events()
+    counted: dict[str, defaultdict[int, int]] = {name: defaultdict(int) for name in ("deals", "audits", "freezes")}
+    compared = 0
+    for event in events:
+        if event["kind"] == "interaction" and event["accepted"]:
+            counted["deals"][event["initiator"]] += 1
+            counted["audits"][event["initiator"]] += event["audited"]
+        elif event["kind"] == "frozen":
+            counted["freezes"][event["agent"]] += 1
+        elif event["kind"] == "agent_state":
+            found = {name: event[name] for name in counted}
+            assert found == {name: times[event["agent"]] for name, times in counted.items()}
+            compared += 1
+    assert compared == 17 * 3
+    assert all(sum(times.values()) > 5 for times in counted.values())
+
+
+def test_experience_corrects_an_announced_chance_and_public_belief_does_not() -> None:
+    def chosen(belief: str, weight: float) -> list[tuple[Any, ...]]:
+        each = scenario(
+            {"honest": 6, "opportunistic": 6}, adaptive={"belief": belief, "belief_weight": weight},
+            governance={"random_audit": {"probability": 0.1}}, simulation={"epochs": 4, "steps_per_epoch": 10},
+        )  # fmt: skip
+        last = [deal for deal in deals_of(each) if deal["epoch"] == 3]
+        return [(deal["initiator"], deal["effort"], deal["disguise"]) for deal in last]
+
+    assert chosen("public", 20.0) == chosen("public", 1.0), "how much an announcement is worth does not matter then"
+    assert chosen("experience", 1.0) != chosen("public", 1.0)
+
+
+def test_audits_make_learning_deceivers_cautious_and_frozen_ones_only_partners_do() -> None:
+    def exploits_after_an_audit(kind: str) -> int:
+        agents = {"honest": 8, "deceptive": 3}
+        each = scenario(
+            agents, adaptation=kind, trust={"discovery": 0.0}, adaptive={"caution_steps": 15},
+            governance={"random_audit": {"probability": 1.0, "penalty": 0.0}},
+            simulation={"epochs": 2, "steps_per_epoch": 20},
+        )  # fmt: skip
+        caught: dict[int, int] = {}
+        relapses = 0
+        for deal in deals_of(each):
+            if deal["initiator"] < 8:
+                continue
+            since = deal["step"] - caught.get(deal["initiator"], -100)
+            relapses += deal["effort"] == 0.0 and 0 < since < 15
+            if deal["audited"] and deal["v"] == -1:
+                caught[deal["initiator"]] = deal["step"]
+        assert caught
+        return relapses
+
+    assert exploits_after_an_audit("learning") == 0
+    assert exploits_after_an_audit("frozen") > 0
+
+
+# --- controls and the internalisation of harm
+
+
+def test_the_oracle_lets_nothing_bad_through_and_agents_who_know_it_work() -> None:
+    def deals(kind: str, reach: float) -> list[Event]:
+        return deals_of(scenario(MIX, adaptation=kind, governance={"oracle": {"reach": reach}}, simulation=LONG))
+
+    for kind in ("learning", "frozen"):
+        assert not [deal for deal in deals(kind, 1.0) if deal["accepted"] and deal["v"] == -1]
+    bad = [deal for deal in deals("frozen", 0.5) if deal["v"] == -1]
+    refused = sum(deal["reason"] == "refused_by_lever" for deal in bad) / len(bad)
+    assert refused == pytest.approx(0.5, abs=0.1)
+
+    def lazy(found: list[Event]) -> float:
+        own = [deal for deal in found if 6 <= deal["initiator"] < 12]
+        return sum(deal["effort"] == 0.0 for deal in own) / len(own)
+
+    assert lazy(deals("learning", 1.0)) < lazy(deals("frozen", 1.0))
+
+
+def test_the_redraw_is_the_same_society_with_other_luck() -> None:
+    bare, one, two = (
+        play([scenario(MIX, governance={"redraw": {"stream": stream}} if stream else {})]) for stream in (0, 1, 2)
+    )
+    assert len({bare.hash(), one.hash(), two.hash()}) == 3
+    x = [{deal["difficulty"] for deal in played.events("interaction")} for played in (bare, one, two)]
+    assert not x[0] & x[1]
+    assert not x[1] & x[2]
+
+
+# --- replays of decisions, and how often levers act
+
+
+def test_replaying_decisions_changes_nothing_and_counts_answers_under_other_luck() -> None:
+    agents = {"honest": 10}
+    plain = scenario(agents, simulation=LONG)
+    replayed = scenario(agents, simulation=LONG | {"decision_replays": 40})
+    first, second = play([plain]), play([replayed])
+    assert first.body == second.body
+    assert not first.notes("replayed")
+    told = {note["interaction"]: note for note in second.notes("replayed")}
+    deals = {deal["seq"]: deal for deal in second.events("interaction")}
+    assert set(told) == set(deals)
+    expected, spread, found = 0.0, 0.0, 0
+    for seq, deal in deals.items():
+        note = told[seq]
+        assert (note["agent"], note["v"], note["of"]) == (deal["counterparty"], deal["v"], 40)
+        look = float(exact.exp(1.0 if deal["v"] == 1 else -1.0))
+        chance = float(acceptance_chance(deal["trust"], look, max(deal["own_bar"], deal["joint_bar"])))
+        expected += 40 * chance
+        spread += 40 * chance * (1.0 - chance)
+        found += note["yes"]
+    assert abs(found - expected) < 4.0 * np.sqrt(spread)
+
+
+def test_a_run_notes_how_often_each_of_its_levers_did_something() -> None:
+    governance = HARSH | {"sham": {"rate": 0.3}, "bandwidth_cap": {"max_actions": 1_000_000_000}}
+    governance |= {"externality_internalisation": {"rho_a": 0.1}}
+    played = play([scenario(MIX, governance=governance, simulation=LONG)])
+    fired: defaultdict[str, int] = defaultdict(int)
+    for note in played.notes("fired"):
+        fired[note["lever"]] += note["count"]
+    deals = played.events("interaction")
+    accepted = [deal for deal in deals if deal["accepted"]]
+    assert fired["transaction_tax"] == sum(deal["c_a"] > 0.0 for deal in accepted)
+    assert fired["random_audit"] == sum(deal["audited"] for deal in accepted)
+    assert fired["circuit_breaker"] == len(played.events("frozen"))
+    assert fired["sham"] == len(played.notes("note"))
+    assert fired["externality_internalisation"] == len(accepted)
+    assert fired["bandwidth_cap"] == 0
+    assert {note["epoch"] for note in played.notes("fired")} == {0, 1, 2}
