@@ -225,7 +225,7 @@ def test_the_oracle_lets_nothing_bad_through_and_agents_who_know_it_work() -> No
 
     def lazy(found: list[Event]) -> float:
         own = [deal for deal in found if 6 <= deal["initiator"] < 12]
-        return sum(deal["effort"] == 0.0 for deal in own) / len(own)
+        return float(np.mean([deal["effort"] == 0.0 for deal in own]))
 
     assert lazy(deals("learning", 1.0)) < lazy(deals("frozen", 1.0))
 

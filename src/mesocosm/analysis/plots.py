@@ -46,17 +46,24 @@ def plot_run(rows: Rows, folder: Path, title: str, name: str = "plot") -> list[P
     if not rows:
         raise UsageError("no epoch was completed, so there is nothing to draw.")
     with mpl.rc_context(STYLE):
-        figure = figure_of(rows, title)
-        written = []
-        for ending in ("png", "svg"):
-            path = folder / f"{name}.{ending}"
-            facts = {"Software": None} if ending == "png" else {"Date": None, "Creator": None}
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                figure.savefig(path, dpi=150, metadata=facts)
-            except OSError as error:
-                raise MesocosmError(f"{path}: cannot write this picture: {error.strerror or error}.") from error
-            written.append(path)
+        return write_figure(figure_of(rows, title), folder, name)
+
+
+def write_figure(figure: Any, folder: Path, name: str) -> list[Path]:
+    """Write a figure into name.png and name.svg of a folder, equal figures to equal bytes; returns the files.
+
+    Raises   MesocosmError when the disk refuses.
+    """
+    written = []
+    for ending in ("png", "svg"):
+        path = folder / f"{name}.{ending}"
+        facts = {"Software": None} if ending == "png" else {"Date": None, "Creator": None}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=150, metadata=facts)
+        except OSError as error:
+            raise MesocosmError(f"{path}: cannot write this picture: {error.strerror or error}.") from error
+        written.append(path)
     return written
 
 

@@ -28,6 +28,9 @@ class Entrance(NamedTuple):
 
 COMMANDS = {
     "run": Entrance("Run", "mesocosm.cli.run", "run_command", "run a scenario: a table of metrics, a run directory"),
+    "compare": Entrance(
+        "Run", "mesocosm.cli.compare", "compare_command", "what a change does: paired seeds, controls, a picture"
+    ),
     "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw a run: toxicity, welfare, acceptance"),
     "replay": Entrance("Check", "mesocosm.cli.replay", "replay_command", "verify a run: hashes, metrics, every byte"),
     "verify": Entrance("Check", "mesocosm.cli.replay", "verify_command", "verify only the hashes of a log"),
@@ -45,7 +48,7 @@ COMMANDS = {
 ABOUT = "A sandbox economy of many agents, and the levers that might govern it."
 FIRST_STEPS = (
     ("run baseline", "five agents, ten epochs, a table"),
-    ("run baseline --set governance.random_audit.probability=0.2", "the same with a lever"),
+    ("compare baseline --set governance.random_audit.probability=0.2", "what a lever does"),
     ("replay latest --verify", "prove that the log is the run"),
 )
 

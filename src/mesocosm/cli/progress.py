@@ -75,3 +75,56 @@ class ProgressLine:
 
 def _share(value: Any) -> str:
     return dash() if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+class ShareBar:
+    """Shows what share of a longer piece of work is done, and about how long the rest will take.
+
+    Params   label: what is being done; quiet: show nothing.
+    """
+
+    def __init__(self, label: str, quiet: bool) -> None:
+        """Prepare a bar; it appears with the first share."""
+        self.label, self.quiet = label, quiet
+        self._bar: Any = None
+        self._task: Any = None
+        self._began = self._told = time.perf_counter()
+
+    def __enter__(self) -> ShareBar:
+        if not self.quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb":
+            import rich.console
+            import rich.progress
+
+            columns = (
+                rich.progress.TextColumn("{task.description}"),
+                rich.progress.BarColumn(bar_width=30),
+                rich.progress.TaskProgressColumn(),
+                rich.progress.TimeElapsedColumn(),
+                rich.progress.TextColumn("left"),
+                rich.progress.TimeRemainingColumn(),
+            )
+            console = rich.console.Console(file=sys.stderr, highlight=False)
+            self._bar = rich.progress.Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task(self.label, total=1.0)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, share: float) -> None:
+        """Take the share that is done now, 0 to 1."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=share)
+        elif not self.quiet and time.perf_counter() - self._told >= PLAIN_EVERY_S:
+            self._told = time.perf_counter()
+            tell(self.text(share))
+
+    def text(self, share: float) -> str:
+        """The line for a share."""
+        elapsed = time.perf_counter() - self._began
+        left = f", about {elapsed * (1.0 - share) / share:.0f} s left" if share > 0.0 else ""
+        return f"{self.label} {100.0 * share:.0f} %, {elapsed:.0f} s{left}"

@@ -41,7 +41,11 @@ def scenario_hash(scenario: Scenario, seed: int) -> str:
 def make_directory(scenario: Scenario, seed: int) -> Path:
     """Make an empty run directory named after time, scenario, seed and content."""
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S")
-    name = f"{stamp}_{scenario.scenario_id}_s{seed}_{scenario_hash(scenario, seed)}"
+    return _make_anew(f"{stamp}_{scenario.scenario_id}_s{seed}_{scenario_hash(scenario, seed)}")
+
+
+def _make_anew(name: str) -> Path:
+    """An empty directory of that name under the run root, with a number behind it if the name is taken."""
     for number in range(1, 1000):
         path = run_root() / (name if number == 1 else f"{name}-{number}")
         try:
@@ -52,6 +56,13 @@ def make_directory(scenario: Scenario, seed: int) -> Path:
             raise UsageError(f"{path}: cannot make the run directory ({error.strerror}).") from error
         return path
     raise UsageError(f"{run_root()}: a thousand runs named {name} exist already.")
+
+
+def make_result_directory(kind: str, scenario: Scenario, content: str) -> Path:
+    """Make an empty directory for results about a scenario, named after time, kind, scenario and content."""
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S")
+    digest = hashlib.sha256(f"{dump_scenario(scenario)}\n{content}".encode()).hexdigest()[:8]
+    return _make_anew(f"{stamp}_{kind}_{scenario.scenario_id}_{digest}")
 
 
 def find_run(name: str | Path) -> Path:
