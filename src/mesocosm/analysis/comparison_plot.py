@@ -1,0 +1,118 @@
+"""The picture of a comparison: toxicity over time in both arms, and effects with intervals beside the controls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mesocosm.analysis.comparison import BASE, CHANGED, Comparison
+from mesocosm.analysis.plots import GREEN, INK, PROXY, QUIET, STYLE, TRUE, write_figure
+from mesocosm.analysis.statistics import t_quantile
+
+ARMS = {CHANGED: "the change", "sham": "sham", "redraw": "other luck", "oracle": "oracle"}
+FRAMES = (
+    ("toxicity_true", "True toxicity", "share"),
+    ("social_welfare_true", "True social welfare", "credits per epoch"),
+)
+
+
+def plot_comparison(found: Comparison, folder: Path, name: str = "comparison") -> list[Path]:
+    """Draw a comparison into name.png and name.svg of a folder; returns the files written.
+
+    Raises   MesocosmError when the disk refuses.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        return write_figure(figure_of_comparison(found), folder, name)
+
+
+def figure_of_comparison(found: Comparison) -> Any:
+    """The figure: courses of toxicity on the left, effects on truth and welfare on the right."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11.5, 4.3), layout="constrained")
+    frames = figure.subplots(1, 3, gridspec_kw={"width_ratios": (1.15, 1, 1)})
+    n = len(found.seeds)
+    figure.suptitle(f"{_short(found.title)}   ({n} paired seeds)", x=0.012, ha="left", fontsize=10.5)
+    _draw_courses(frames[0], found)
+    for frame, (metric, title, unit) in zip(frames[1:], FRAMES, strict=True):
+        _draw_effects(frame, found, metric)
+        frame.set_title(f"{title}: change")
+        frame.set_xlabel(f"{unit}, with {100 * found.confidence:.0f} % interval")
+    frames[2].set_yticklabels([])
+    return figure
+
+
+def _short(title: str, most: int = 130) -> str:
+    return title if len(title) <= most else f"{title[: most - 3]}..."
+
+
+def _draw_courses(frame: Any, found: Comparison) -> None:
+    """Mean toxicity over the epochs, true and by proxy, without and with the change."""
+    kind = found.adaptations[0]
+    frame.set_title("Toxicity over time" if len(found.adaptations) == 1 else f"Toxicity over time, {kind} agents")
+    frame.set_ylabel("share bad (true), E[1-p] (proxy)")
+    frame.set_xlabel("epoch")
+    top = 0.0
+    for metric, color, label in (("toxicity_true", TRUE, "true"), ("toxicity_rate", PROXY, "proxy")):
+        for name, dashes, told in ((BASE, "--", "as it was"), (CHANGED, "-", "changed")):
+            table = found.arms[kind, name].epochs[metric]
+            mean, half = _mean_and_half(table, found.confidence)
+            epoch = np.arange(len(mean))
+            frame.plot(epoch, mean, dashes, color=color, linewidth=1.7, label=f"{label}, {told}",
+                       marker="o" if len(mean) <= 12 else "", markersize=3)  # fmt: skip
+            frame.fill_between(epoch, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
+            top = max(top, float(np.nanmax(mean + half, initial=0.0)))
+    frame.set_ylim(0, max(0.05, 1.3 * top))
+    frame.grid(axis="y", color="#E6E6E6", linewidth=0.7)
+    frame.set_axisbelow(True)
+    frame.xaxis.get_major_locator().set_params(integer=True)
+    frame.legend(loc="upper right", fontsize=7.5, ncols=2, handlelength=2.4)
+
+
+def _mean_and_half(table: Any, confidence: float) -> tuple[Any, Any]:
+    """Mean over seeds and half-width of its interval, epoch by epoch; NaN where fewer than two seeds have a value."""
+    defined = np.isfinite(table)
+    n = defined.sum(axis=0)
+    value = np.where(defined, table, 0.0)
+    mean = np.where(n > 0, value.sum(axis=0) / np.maximum(n, 1), np.nan)
+    spread = np.where(defined, (table - mean) ** 2, 0.0).sum(axis=0) / np.maximum(n - 1, 1)
+    quantile = np.array([t_quantile(confidence, int(k) - 1) if k > 1 else math.nan for k in n])
+    return mean, quantile * np.sqrt(spread / np.maximum(n, 1))
+
+
+def _draw_effects(frame: Any, found: Comparison, metric: str) -> None:
+    """Every arm's effect on a metric as a point with its interval, learning above frozen."""
+    rows: list[tuple[str, Any, str]] = []
+    names = [name for name in ARMS if (found.adaptations[0], name) in found.arms]
+    for name in names:
+        for kind in found.adaptations:
+            if name == CHANGED or kind == found.adaptations[0]:
+                label = ARMS[name] if name != CHANGED or len(found.adaptations) == 1 else f"{ARMS[name]}, {kind}"
+                color = TRUE if name == CHANGED else GREEN if name == "oracle" else QUIET
+                rows.append((label, found.effect(metric, name, kind), color))
+    _draw_points(frame, rows, found.confidence)
+
+
+def _draw_points(frame: Any, rows: Sequence[tuple[str, Any, str]], confidence: float) -> None:
+    for place, (_, effect, color) in enumerate(rows):
+        y = -place
+        if not math.isfinite(effect.change):
+            frame.text(0, y, "undefined", ha="center", va="center", color=QUIET, fontsize=8)
+            continue
+        if math.isfinite(effect.low):
+            frame.plot([effect.low, effect.high], [y, y], color=color, linewidth=2.2, solid_capstyle="butt")
+        frame.plot([effect.change], [y], "o", color=color, markersize=6)
+        text = "0 exactly" if effect.is_exactly_zero else f"{effect.change:+.3g}"
+        frame.annotate(text, (effect.change, y), (0, 7), textcoords="offset points", ha="center", fontsize=8, color=INK)
+    frame.axvline(0.0, color=INK, linewidth=0.8)
+    frame.set_yticks([-place for place in range(len(rows))], [label for label, _, _ in rows])
+    frame.set_ylim(-len(rows) + 0.4, 0.7)
+    frame.margins(x=0.18)
+    frame.grid(axis="x", color="#E6E6E6", linewidth=0.7)
+    frame.set_axisbelow(True)
