@@ -15,8 +15,9 @@ I64 = NDArray[np.int64]
 
 BINS = 10
 SURE = 1e-9  # probabilities nearer to 0 or 1 than this are taken to be this near, so that log odds are finite
-ITERATIONS_MAX = 200
-CONVERGED = 1e-9  # Newton's next error is about the square of its last step
+ITERATIONS_MAX, HALVINGS_MAX = 100, 60
+CONVERGED, NEARLY = 1e-9, 1e-6  # Newton's next error is about the square of its last step
+NEGLIGIBLE = 1e-13  # a fall of the log likelihood, relative to its size, that is only rounding
 _FOLDED_MEAN = math.sqrt(2.0 / math.pi)  # mean of |z| for a standard normal z
 _FOLDED_VARIANCE = 1.0 - 2.0 / math.pi
 _UPPER_5_PERCENT = float(exact.normal_quantile(0.95))
@@ -118,7 +119,7 @@ def recalibrated(p: Any, good: Any, group: I64, n_groups: int) -> tuple[F64, F64
     Shapes   p, good, group: (k,).
     Returns  (intercept, slope), each (n_groups,); NaN where no maximum exists: only one outcome, only one value of p,
              or a value of p that parts the outcomes.
-    Source   Cox (1958); science notes 5.5. Damped Newton steps of Sun and Tran-Dinh (2019), which always converge.
+    Source   Cox (1958); science notes 5.5
     """
     log_odds = exact.logit(np.minimum(np.maximum(np.asarray(p, dtype=np.float64), SURE), 1.0 - SURE))
     happened = np.asarray(good, dtype=np.float64)
@@ -148,26 +149,48 @@ def _overlap(x: F64, good: Any, group: I64, n_groups: int) -> NDArray[np.bool_]:
 def _newton(z: F64, happened: F64, group: I64, n_groups: int) -> tuple[F64, F64, NDArray[np.bool_]]:
     """Maximum of the likelihood of happened ~ sigmoid(a + b z) by group: a, b, and whether it was reached.
 
-    A step that moves the log odds by d at most is taken by log(1 + d)/d of its length. A group that has converged
-    stays as it is, so that its bits do not depend on the others.
+    Each step is worked out around the weighted mean of z, where level and slope do not disturb each other, and halved
+    until the likelihood does not fall. A group that has converged stays as it is, so that its bits do not depend on the
+    others.
     """
-    a, b, done = np.zeros(n_groups), np.zeros(n_groups), exact.count_by(group, n_groups) == 0
+    level, slope, centre = np.zeros(n_groups), np.zeros(n_groups), np.zeros(n_groups)
+    best, last = np.full(n_groups, -np.inf), np.full(n_groups, np.inf)
+    done = exact.count_by(group, n_groups) == 0
     for _ in range(ITERATIONS_MAX):
         if done.all():
             break
         rows = np.flatnonzero(~done[group])
-        which, x = group[rows], z[rows]
-        chance = exact.sigmoid(a[which] + b[which] * x)
-        weight, error = chance * (1.0 - chance), happened[rows] - chance
-        h_aa, h_ab, h_bb = (exact.sum_by(which, weight * part, n_groups) for part in (1.0, x, x * x))
-        g_a, g_b = exact.sum_by(which, error, n_groups), exact.sum_by(which, error * x, n_groups)
-        determinant = h_aa * h_bb - h_ab * h_ab
-        step_a = ratio(h_bb * g_a - h_ab * g_b, determinant)
-        step_b = ratio(h_aa * g_b - h_ab * g_a, determinant)
-        moved = np.zeros(n_groups)
-        np.maximum.at(moved, which, np.abs(step_a[which] + step_b[which] * x))
-        active = ~done & np.isfinite(moved)
-        length = np.where(moved > 0, exact.log(1.0 + moved) / np.where(moved > 0, moved, 1.0), 1.0)
-        a, b = np.where(active, a + length * step_a, a), np.where(active, b + length * step_b, b)
-        done = done | (active & (moved < CONVERGED))
-    return a, b, done
+        which, x, y = group[rows], z[rows], happened[rows]
+        chance = exact.sigmoid(level[which] + slope[which] * (x - centre[which]))
+        weight, error = chance * (1.0 - chance), y - chance
+        whole = exact.sum_by(which, weight, n_groups)
+        middle = ratio(exact.sum_by(which, weight * x, n_groups), whole)
+        off = x - middle[which]
+        spread = exact.sum_by(which, weight * off * off, n_groups)
+        up = ratio(exact.sum_by(which, error, n_groups), whole)
+        steeper = ratio(exact.sum_by(which, error * off, n_groups), spread)
+        here = level + slope * (middle - centre)
+        length, found = _longest(best, (here, up), (slope, steeper), (which, off, y))
+        active = ~done & np.isfinite(up) & np.isfinite(steeper)
+        level = np.where(active, here + length * up, level)
+        slope = np.where(active, slope + length * steeper, slope)
+        centre, best = np.where(active, middle, centre), np.where(active, found, best)
+        moved = np.maximum(np.abs(up), np.abs(steeper) * np.sqrt(ratio(spread, whole)))
+        settled = (moved < CONVERGED) | ((moved < NEARLY) & (moved > 0.5 * last))  # the latter: down to the rounding
+        done, last = done | (active & settled), np.where(active, moved, last)
+    return level - slope * centre, slope, done
+
+
+def _longest(best: F64, level: tuple[F64, F64], slope: tuple[F64, F64], rows: tuple[I64, F64, F64]) -> tuple[F64, F64]:
+    """How far to go along a step in level and slope, 1 or 1/2 or 1/4 ..., and the log likelihood there, by group."""
+    which, off, y = rows
+    n_groups, length = len(best), np.ones(len(best))
+    for _ in range(HALVINGS_MAX):
+        there = (level[0] + length * level[1])[which] + (slope[0] + length * slope[1])[which] * off
+        soft = np.maximum(there, 0.0) + exact.log(1.0 + exact.exp(-np.abs(there)))
+        found = exact.sum_by(which, y * there - soft, n_groups)
+        worse = found < best - NEGLIGIBLE * (1.0 + np.abs(best))
+        if not worse.any():
+            break
+        length = np.where(worse, 0.5 * length, length)
+    return length, found
