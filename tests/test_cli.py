@@ -23,7 +23,8 @@ import pytest
 from mesocosm import registry
 from mesocosm.cli.epochs_table import EpochTable, groups_of, shown_epochs
 from mesocosm.cli.main import COMMANDS, main
-from mesocosm.cli.run import merged
+from mesocosm.cli.run_report import merged
+from mesocosm.cli.run_summary import grid
 from mesocosm.cli.screen import sparkline
 from mesocosm.config.load import load_scenario, parse_scenario
 from mesocosm.log.integrity import verify_log
@@ -162,6 +163,70 @@ def test_a_run_prints_truth_beside_proxy_and_fits(columns: int, capsys: Captured
     assert "mesocosm replay latest --verify" in out
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_a_run_is_summed_up_by_type_failure_mode_and_agent_within_the_screen(
+    columns: int, capsys: Captured, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = call(capsys, "run", "baseline", *SHORT)[1]
+    lines = out.splitlines()
+    grids = lines[next(place for place, line in enumerate(lines) if line.startswith("by type")) - 1 :]
+    end = next(place for place, line in enumerate(grids) if line.startswith("run "))
+    assert max(map(len, grids[:end])) <= columns
+    told = [line.split()[0] for line in grids[:end] if line.strip()]
+    for word in ("deceptive", "honest", "opportunistic", "miscoordination", "conflict", "collusion", "a_00", "a_04"):
+        assert word in told
+
+
+def test_the_summary_has_the_numbers_of_the_whole_run(capsys: Captured) -> None:
+    told = answer(capsys, "run", "adversarial_attack", *SHORT)
+    out = call(capsys, "run", "adversarial_attack", *SHORT)[1]
+    for agent_type, row in told["by_type"].items():
+        (line,) = (line for line in out.splitlines() if re.match(rf"{agent_type} +\d", line))
+        cells = line.split()
+        assert cells[3:] == [f"{row['toxicity_rate']:.3f}", f"{row['toxicity_true']:.3f}", f"{row['income']:.2f}"]
+        assert cells[2] == f"{100 * row['acceptance_rate']:.0f}%"
+    proposals = sum(
+        int(line.split()[1]) for line in out.splitlines() if line.split()[:1] and line.split()[0] in told["by_type"]
+    )
+    assert proposals == told["activity"]["proposals"] == sum(row["proposed"] for row in told["agents"])
+    for mode in ("miscoordination", "conflict", "collusion"):
+        (line,) = (line for line in out.splitlines() if line.startswith(f"{mode} "))
+        whole = told["whole"]
+        expected = [whole[f"{mode}_loss"], whole[f"{mode}_loss_true"], whole[f"{mode}_pairs"]]
+        assert [float(cell) for cell in line.split()[1:]] == pytest.approx(expected, abs=0.005)
+    assert f"Brier {told['whole']['brier']:.3f}; ECE {told['whole']['ece']:.3f}, by chance" in out
+
+
+def test_every_agent_is_told_where_there_are_few_or_when_asked(capsys: Captured) -> None:
+    few = call(capsys, "run", "baseline", *SHORT)[1]
+    assert re.search(r"activity \d+ proposals, .*; all 5 agents proposed; least active a_0\d", " ".join(few.split()))
+    assert len(re.findall(r"^a_\d\d +\w+ +\w+ +\d+ +\d+ +\S+ +\S+$", few, re.MULTILINE)) == 5
+    many = call(capsys, "run", "adversarial_attack", *SHORT)[1]
+    assert "--agents lists them" in " ".join(many.split())
+    assert not re.search(r"^a_\d\d", many, re.MULTILINE)
+    listed = call(capsys, "run", "adversarial_attack", *SHORT, "--agents")[1]
+    assert len(re.findall(r"^a_\d\d ", listed, re.MULTILINE)) == 20
+
+
+def test_agents_that_do_nothing_or_have_left_are_told(capsys: Captured) -> None:
+    silent = call(capsys, "run", "baseline", *SHORT, "--set", "simulation.phases.proposals=false")[1]
+    assert "0 of 5 agents proposed" in " ".join(silent.split())
+    idle = [*SHORT, "--set", "simulation.phases={proposals: false, feed: false, tasks: false}"]
+    assert "5 did nothing at all" in " ".join(call(capsys, "run", "baseline", *idle)[1].split())
+    gone = call(capsys, "run", "baseline", *SHORT, "--set", "population.turnover=1.0")[1]
+    assert len(re.findall(r"^a_\d\d .* left$", gone, re.MULTILINE)) == 5
+
+
+def test_small_tables_drop_what_there_is_no_room_for() -> None:
+    rows = [["agents", "role", "proposals", "sum\nproxy", "\ntrue"], ["a_00", "worker", "7", "1.5", "12.5"]]
+    heading, body = grid(rows, 60)
+    assert heading == ["                                sum", "agents   role     proposals   proxy   true"]
+    assert body == ["a_00     worker           7     1.5   12.5"]
+    assert grid(rows, 36)[1] == ["a_00             7     1.5   12.5"]
+    assert grid(rows, 3)[1] == ["a_00"]
+
+
 def test_the_numbers_of_the_table_are_those_of_the_log(capsys: Captured) -> None:
     out = call(capsys, "run", "baseline", *SHORT)[1]
     rows = load_run().rows
@@ -196,7 +261,7 @@ def test_a_run_directory_holds_log_scenario_manifest_and_tables(capsys: Captured
     place = short_run(capsys, tmp_path / "run", "--plot")
     assert {item.name for item in place.iterdir()} == {
         "agents.parquet", "epochs.parquet", "events.jsonl", "interactions.parquet", "manifest.json", "plot.png",
-        "plot.svg", "scenario.yaml",
+        "plot.svg", "scenario.yaml", "types.parquet",
     }  # fmt: skip
     run = load_run(place)
     assert pl.read_parquet(place / "epochs.parquet").to_dicts() == run.rows
@@ -204,6 +269,12 @@ def test_a_run_directory_holds_log_scenario_manifest_and_tables(capsys: Captured
     assert deals["p"].to_list() == run.log.columns("interaction")["p"].tolist()
     assert set(deals["initiator_type"]) <= {"honest", "opportunistic", "deceptive"}
     assert pl.read_parquet(place / "agents.parquet").height == 10
+    types = pl.read_parquet(place / "types.parquet")
+    assert types.select("epoch", "type").rows() == [
+        (epoch, kind) for epoch in (0, 1) for kind in ("deceptive", "honest", "opportunistic")
+    ]
+    totals = types.group_by("epoch", maintain_order=True).agg(pl.col("social_welfare").sum())
+    assert totals["social_welfare"].to_list() == pytest.approx([row["social_welfare"] for row in run.rows])
 
 
 @pytest.mark.parametrize("words", [["--no-parquet"], ["--log", "epoch"]])

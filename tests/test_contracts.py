@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,11 @@ from mesocosm.config.load import scenario_from_dict, scenario_to_dict
 from mesocosm.config.schema import Scenario
 from mesocosm.engine import bargain, decide, observe
 from mesocosm.env.interaction import Deals
-from mesocosm.metrics.evaluate import evaluate_metrics
-from mesocosm.metrics.tally import Tally
+from mesocosm.log.read import Log, read_log
+from mesocosm.log.write import LogSet, LogWriter
+from mesocosm.runner.drive import Outcome, Plan, drive
+from mesocosm.runner.replay import compare_metrics
+from mesocosm.runner.runner import header_of
 from scenario_strategy import effort, lever_parameters
 from trajectory import Played, play, scenario
 
@@ -308,31 +312,62 @@ def test_a_lever_in_force_changes_something_and_can_be_enacted_from_neutral(name
     assert outcomes(play([each])) != outcomes(play([each], orders=enact))
 
 
+METRIC_CAST = [scenario({"honest": 2 + k, "opportunistic": 1, "adversarial": 2}) for k in range(3)]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A batch driven with every metric: its outcome, and the log and scenario of each replicate."""
+
+    outcome: Outcome
+    logs: list[Log]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    places = [tmp_path_factory.mktemp("measured") for _ in METRIC_CAST]
+    plan = Plan(METRIC_CAST, [7, 8, 9], "full", names=tuple(METRICS), by_type=True)
+    heads = [header_of(each, seed, tuple(METRICS)) for each, seed in zip(METRIC_CAST, plan.seeds, strict=True)]
+    with LogSet([LogWriter(place, head) for place, head in zip(places, heads, strict=True)]) as logs:
+        outcome = drive(plan, logs)
+    return Measured(outcome, [read_log(place) for place in places])
+
+
 @pytest.mark.parametrize("name", METRICS)
-def test_a_metric_gives_one_number_per_replicate_the_same_for_any_company(name: str) -> None:
+def test_a_metric_declares_what_one_must_know(name: str) -> None:
     entry = registry.find("metric", name)
     assert entry.facts["better"] in ("lower", "higher", "neither")
+    assert entry.facts["over"] in registry.OVER
     assert entry.facts["unit"]
-    assert entry.facts["twin"] is None or entry.facts["twin"] in METRICS
-    cast = [scenario({"honest": 2 + k, "adversarial": 2}) for k in range(3)]
-    together = measured(name, cast)
-    assert together.shape == (2, 3)
-    for replicate, each in enumerate(cast):
-        np.testing.assert_array_equal(measured(name, [each])[:, 0], together[:, replicate])
+    assert entry.facts["twin"] is None or registry.find("metric", entry.facts["twin"]).facts["unit"]
+    assert entry.target.__doc__
+    assert "Returns" in entry.target.__doc__
 
 
-def measured(name: str, cast: list[Scenario]) -> Any:
-    """A metric by epoch and replicate."""
-    types = ("adversarial", "honest")
-    roster = [[types.index(group.type) for group in each.agents for _ in range(group.count)] for each in cast]
-    economy = {"s_plus": 2.0, "s_minus": 1.0, "h": 2.0, "theta": 0.5, "steps_per_epoch": 5.0}
-    tally, rows = Tally([name], roster=roster, types=types, economy=economy), []
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_gives_one_number_per_replicate_the_same_for_any_company(name: str, measured: Measured) -> None:
+    for replicate, each in enumerate(METRIC_CAST):
+        alone = drive(Plan([each], [7 + replicate], "epoch", names=(name,), by_type=True))
+        assert [row[name] for row in alone.rows[0]] == pytest.approx(
+            [row[name] for row in measured.outcome.rows[replicate]], abs=0, rel=0, nan_ok=True
+        )
+        assert alone.whole[0][name] == pytest.approx(measured.outcome.whole[replicate][name], abs=0, rel=0, nan_ok=True)
+        for agent_type, whole in measured.outcome.whole_by_type[replicate].items():
+            mine = alone.whole_by_type[0][agent_type][name]
+            assert mine == pytest.approx(whole[name], abs=0, rel=0, nan_ok=True), agent_type
 
-    def watch(item: Any) -> None:
-        if getattr(item, "kind", "") == "interaction":
-            tally.add(item)
-        elif getattr(item, "kind", "") == "agent_state":
-            rows.append(evaluate_metrics(tally.epoch(item), [name])[name])
 
-    play(cast, watch=watch)
-    return np.array(rows)
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_finite_or_undefined_with_a_flag_that_says_why(name: str, measured: Measured) -> None:
+    for rows, flags in zip(measured.outcome.rows, measured.outcome.flags, strict=True):
+        for row in rows:
+            told = [flag for flag in flags if f"in epoch {row['epoch']}" in flag and re.search(rf"\b{name}\b", flag)]
+            assert math.isfinite(row[name]) or math.isnan(row[name])
+            assert bool(told) == math.isnan(row[name])
+            assert all(" in epoch " in flag and ", so " in flag for flag in told)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_from_the_log_has_the_bits_of_the_live_one(name: str, measured: Measured) -> None:
+    for replicate, log in enumerate(measured.logs):
+        assert compare_metrics(log, METRIC_CAST[replicate], [name]) == len(measured.outcome.rows[replicate])

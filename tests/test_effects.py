@@ -6,6 +6,7 @@ Constants were chosen on seeds 0 to 99; these seeds were used for reporting only
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,16 @@ LEVERS = {"audit": AUDIT, "breaker": BREAKER, "rho": RHO, "tax": TAX}
 
 def whole(each: Scenario, *names: str) -> dict[str, Any]:
     """Metrics over the whole run, by seed."""
-    outcome = drive(Plan([each] * len(SEEDS), SEEDS, "epoch", names=names))
-    return {name: np.array([run[name] for run in outcome.whole]) for name in names}
+    [found] = together([each], *names)
+    return found
+
+
+def together(cast: list[Scenario], *names: str) -> list[dict[str, Any]]:
+    """Metrics over the whole run, by seed, for each of some scenarios that are run in one table."""
+    n = len(SEEDS)
+    outcome = drive(Plan([each for each in cast for _ in SEEDS], SEEDS * len(cast), "epoch", names=names))
+    runs = [outcome.whole[place * n : (place + 1) * n] for place in range(len(cast))]
+    return [{name: np.array([run[name] for run in part]) for name in names} for part in runs]
 
 
 def society(*overrides: str, **count: int) -> Scenario:
@@ -39,8 +48,9 @@ def society(*overrides: str, **count: int) -> Scenario:
 
 
 @cache
-def contrast(scenario: str, changes: tuple[str, ...], epochs: int | None = None) -> Comparison:
-    return compare(scenario, changes, seeds=SEEDS, epochs=epochs)
+def contrast(scenario: str, changes: tuple[str, ...], epochs: int = 10) -> Comparison:
+    """Ten epochs of a change against none, for learning and for frozen agents; the audit beside the controls."""
+    return compare(scenario, changes, seeds=SEEDS, epochs=epochs, controls=changes == AUDIT)
 
 
 # --- harm has a cause
@@ -66,9 +76,9 @@ def test_harm_rises_with_the_share_of_adversaries(others: str) -> None:
     shares = range(0, 15, 2)
     rest = [20 - adversaries for adversaries in shares]
     mix = [{"honest": n} if others == "honest" else {"honest": n - n // 3, "opportunistic": n // 3} for n in rest]
-    levels = [whole(society(adversarial=a, **m), "toxicity_true")["toxicity_true"]
-              for a, m in zip(shares, mix, strict=True)]  # fmt: skip
-    for lower, higher in zip(levels, levels[1:], strict=False):
+    cast = [society(adversarial=a, **m) for a, m in zip(shares, mix, strict=True)]
+    levels = [found["toxicity_true"] for found in together(cast, "toxicity_true")]
+    for lower, higher in pairwise(levels):
         assert paired_effect(higher, lower).low > 0.0
         assert (higher > lower).all(), "in every pair of seeds"
     assert levels[-1].mean() >= 3.0 * levels[0].mean()
@@ -124,9 +134,9 @@ def test_the_controls_are_what_they_must_be(scenario: str) -> None:
 
 @pytest.mark.parametrize("lever", sorted(LEVERS))
 def test_no_lever_has_lower_toxicity_than_the_oracle(lever: str) -> None:
-    found = contrast("adversarial_attack", LEVERS[lever])
     for kind in (LEARNING, FROZEN):
-        bound, level = (found.arms[kind, name].whole["toxicity_true"] for name in ("oracle", "changed"))
+        level = contrast("adversarial_attack", LEVERS[lever]).arms[kind, "changed"].whole["toxicity_true"]
+        bound = contrast("adversarial_attack", AUDIT).arms[kind, "oracle"].whole["toxicity_true"]
         assert (bound <= level).all()
 
 

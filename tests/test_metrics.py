@@ -12,8 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesocosm import registry
-from mesocosm.env.events import EventBatch
+from made_up import (
+    TYPES,
+    Table,
+    batch_of,
+    every_metric,
+    make_epoch,
+    make_replays,
+    make_roster,
+    tally_of,
+    totals_of,
+)
+from mesocosm import exact, registry
 from mesocosm.errors import InvariantBroken, UsageError
 from mesocosm.metrics import totals as totals_module
 from mesocosm.metrics.evaluate import (
@@ -25,14 +35,9 @@ from mesocosm.metrics.evaluate import (
 )
 from mesocosm.metrics.from_log import epochs_from_columns
 from mesocosm.metrics.reporters import report_epoch, sanity_flags, with_twins
-from mesocosm.metrics.tally import BLOCK, Tally
+from mesocosm.metrics.tally import BLOCK
 from mesocosm.metrics.totals import EpochTotals, statistic
-
-TYPES = ("honest", "opportunistic", "adversarial")
-ECONOMY = {"s_plus": 2.0, "s_minus": 1.0, "steps_per_epoch": 10}
-FLOATS = ("p", "pi_a", "pi_b", "pi_a_true", "pi_b_true", "surplus", "surplus_true", "externality", "externality_true")
-
-Table = dict[str, Any]
+from slow_metrics import ECONOMY, slow
 
 
 @pytest.fixture(autouse=True)
@@ -43,127 +48,18 @@ def _registries_as_they_were(monkeypatch: Any) -> Any:
     monkeypatch.setattr(totals_module, "_statistics", dict(totals_module._statistics))
 
 
-def every_metric() -> list[str]:
-    return [entry.name for entry in registry.entries("metric") if entry.origin.startswith("mesocosm.metrics.")]
-
-
-def make_roster(seed: int, n_agents: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, len(TYPES), n_agents)
-
-
-def make_epoch(seed: int, n_agents: int, n_deals: int, accept: float = 0.5) -> tuple[Table, Table]:
-    """One replicate's epoch: its interactions over several turns, and its agents at the end."""
-    rng = np.random.default_rng(seed)
-    deal: Table = {name: rng.normal(size=n_deals) for name in FLOATS}
-    deal["p"] = rng.random(n_deals)
-    deal["initiator"] = rng.integers(0, n_agents, n_deals)
-    deal["counterparty"] = (deal["initiator"] + 1) % n_agents
-    deal["accepted"] = rng.random(n_deals) < accept
-    deal["v"] = np.where(rng.random(n_deals) < 0.6, 1, -1)
-    deal["reason"] = ["accepted" if one else "declined" for one in deal["accepted"]]
-    deal["turn"] = np.sort(rng.integers(0, 7, n_deals))
-    agent: Table = {"agent": np.arange(n_agents), "active": rng.random(n_agents) < 0.8}
-    agent["votes_received"] = rng.integers(0, 9, n_agents)
-    return deal, agent
-
-
-def batch_of(kind: str, tables: list[Table], epoch: int = 0, turn: int | None = None) -> EventBatch:
-    """Stack replicates' tables into one batch, or only the rows of one turn."""
-    keep = [
-        np.flatnonzero(t["turn"] == turn)
-        if turn is not None
-        else np.arange(len(t["active" if kind == "agent_state" else "p"]))
-        for t in tables
-    ]
-    names = [name for name in tables[0] if name != "turn"]
-    column = {
-        name: np.concatenate([np.asarray(t[name])[k] for t, k in zip(tables, keep, strict=True)]) for name in names
-    }
-    replicate = np.concatenate([np.full(len(k), r) for r, k in enumerate(keep)]).astype(np.int64)
-    return EventBatch(kind, epoch, 0, turn or 0, replicate, np.concatenate(keep).astype(np.int64), column)
-
-
-def tally_of(
-    rosters: list[np.ndarray], names: list[str] | tuple[str, ...], types: Any = TYPES, economy: Any = ECONOMY
-) -> Tally:
-    return Tally(names, roster=rosters, types=types, economy=economy)
-
-
-def totals_of(
-    epochs: list[tuple[Table, Table]], rosters: list[np.ndarray], names: Any = None, **kwargs: Any
-) -> EpochTotals:
-    tally = tally_of(rosters, every_metric() if names is None else names, **kwargs)
-    for turn in range(7):
-        tally.add(batch_of("interaction", [deal for deal, _ in epochs], turn=turn))
-    return tally.epoch(batch_of("agent_state", [agent for _, agent in epochs]))
-
-
-def mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values) if values else math.nan
-
-
-def slow(deal: Table, agent: Table) -> dict[str, float]:
-    """Every metric by plain loops over rows, from the definitions and nothing of the package."""
-    rows = [dict(zip(deal, row, strict=True)) for row in zip(*(list(column) for column in deal.values()), strict=True)]
-    acc = [row for row in rows if row["accepted"]]
-    rej = [row for row in rows if not row["accepted"]]
-    for row in rows:
-        row["good"] = 1.0 if row["v"] == 1 else 0.0
-    active = [i for i, on in zip(agent["agent"], agent["active"], strict=True) if on]
-    busy = {row["initiator"] for row in acc} | {row["counterparty"] for row in acc}
-    votes = sorted(int(agent["votes_received"][i]) for i in active)
-    n, total = len(votes), sum(votes)
-
-    def of(side: list[Table], name: str) -> float:
-        return mean([row[name] for row in side])
-
-    def loss(name: str) -> float:
-        return of(acc, name) - of(rows, name)
-
-    harm = mean([1 - row["p"] for row in acc])
-    bad = mean([1 - row["good"] for row in acc])
-    gini = math.nan
-    if n >= 2 and total > 0:
-        gini = sum((2 * i - n - 1) * x for i, x in enumerate(votes, 1)) / (n * total) * n / (n - 1)
-    return {
-        "toxicity_rate": harm,
-        "toxicity_true": bad,
-        "goodhart_gap": bad - harm,
-        "harm_rate": math.fsum(1 - row["p"] for row in acc) / len(rows) if rows else math.nan,
-        "toxic_rate": sum(row["v"] == -1 for row in acc) / len(rows) if rows else math.nan,
-        "mean_p": of(rows, "p"),
-        "mean_p_true": of(rows, "good"),
-        "acceptance_rate": len(acc) / len(rows) if rows else math.nan,
-        "quality_gap": of(acc, "p") - of(rej, "p"),
-        "quality_gap_true": of(acc, "good") - of(rej, "good"),
-        "conditional_loss_initiator": loss("pi_a"),
-        "conditional_loss_initiator_true": loss("pi_a_true"),
-        "conditional_loss_counterparty": loss("pi_b"),
-        "conditional_loss_counterparty_true": loss("pi_b_true"),
-        "spread": 3.0 * (of(rows, "p") - of(acc, "p")),
-        "spread_true": 3.0 * (of(rows, "good") - of(acc, "good")),
-        "private_welfare": math.fsum(row["pi_a"] + row["pi_b"] for row in acc),
-        "private_welfare_true": math.fsum(row["pi_a_true"] + row["pi_b_true"] for row in acc),
-        "social_welfare": math.fsum(row["surplus"] - row["externality"] for row in acc),
-        "social_welfare_true": math.fsum(row["surplus_true"] - row["externality_true"] for row in acc),
-        "participation": mean([1.0 if i in busy else 0.0 for i in active]),
-        "activity": len(rows) / (10 * len(active)) if active else math.nan,
-        "interactions": len(acc),
-        "proposals": len(rows),
-        "influence_gini": gini,
-        "influence_top1": votes[-1] / total if total > 0 else math.nan,
-    }
-
-
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(0, 60), st.sampled_from([0.0, 0.3, 1.0]))
+@given(st.integers(0, 10**6), st.integers(2, 12), st.integers(0, 90), st.sampled_from([0.0, 0.3, 0.8, 1.0]))
 def test_every_metric_equals_a_slow_loop_over_its_rows(seed: Any, n_agents: Any, n_deals: Any, accept: Any) -> None:
     deal, agent = make_epoch(seed, n_agents, n_deals, accept)
-    found = epoch_row(0, evaluate_metrics(totals_of([(deal, agent)], [make_roster(seed, n_agents)]), every_metric()))
-    expected = slow(deal, agent)
+    replays = make_replays(seed, n_agents, n_deals // 3)
+    totals = totals_of([(deal, agent)], [make_roster(seed, n_agents)], replays=[replays])
+    found = epoch_row(0, evaluate_metrics(totals, every_metric()))
+    expected = slow(deal, agent, replays)
     assert set(expected) == set(every_metric())
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-11, nan_ok=True), name
+        near = 1e-7 if name.startswith("calibration_") else 1e-11  # the reference finds its root no better
+        assert found[name] == pytest.approx(value, abs=near, rel=near, nan_ok=True), name
 
 
 @settings(deadline=None, max_examples=40)
@@ -171,14 +67,16 @@ def test_every_metric_equals_a_slow_loop_over_its_rows(seed: Any, n_agents: Any,
 def test_a_replicate_alone_has_the_bits_it_has_in_a_batch(shapes: Any) -> None:
     epochs = [make_epoch(*shape) for shape in shapes]
     rosters = [make_roster(seed, n_agents) for seed, n_agents, _ in shapes]
-    economy = {"s_plus": np.arange(2.0, 2 + len(shapes)), "s_minus": 1.0, "steps_per_epoch": 10}
-    together = evaluate_metrics(totals_of(epochs, rosters, economy=economy), every_metric())
+    economy = ECONOMY | {"s_plus": np.arange(2.0, 2 + len(shapes))}
+    replays = [make_replays(seed, n_agents, n_deals) for seed, n_agents, n_deals in shapes]
+    together = evaluate_metrics(totals_of(epochs, rosters, replays=replays, economy=economy), every_metric())
     for r, (epoch, roster) in enumerate(zip(epochs, rosters, strict=True)):
         # alone it knows fewer types, and under other codes
         used = [TYPES[code] for code in np.unique(roster)][::-1]
         codes = np.array([used.index(TYPES[code]) for code in roster])
         own = {**economy, "s_plus": 2.0 + r}
-        alone = evaluate_metrics(totals_of([epoch], [codes], types=used, economy=own), every_metric())
+        single = totals_of([epoch], [codes], replays=[replays[r]], types=used, economy=own)
+        alone = evaluate_metrics(single, every_metric())
         for name, value in alone.items():
             assert value.tobytes() == together[name][r : r + 1].tobytes(), name
 
@@ -194,35 +92,37 @@ def test_totals_do_not_depend_on_how_rows_are_cut_into_batches() -> None:
     assert {name: value.tobytes() for name, value in whole.items()} == {k: v.tobytes() for k, v in by_turn.items()}
 
 
-def log_of(epochs: list[tuple[Table, Table]]) -> tuple[Table, Table]:
+def log_of(epochs: list[tuple[Table, Table]], replays: list[Table] | None = None) -> tuple[Table, Table, Table]:
     """What a reader finds in the JSON lines of one replicate, columns of plain values, seq running through."""
-    deals: Table = {"seq": [], "epoch": [], "step": [], "turn": []}
-    states: Table = {"seq": [], "epoch": []}
+    tables: list[Table] = [{"seq": [], "epoch": []} for _ in range(3)]
     seq = 0
     for epoch, (deal, agent) in enumerate(epochs):
-        for table, kept in ((deal, deals), (agent, states)):
-            k = len(table["active" if table is agent else "p"])
+        for table, kept in zip((deal, (replays or [{}] * len(epochs))[epoch], agent), tables, strict=True):
+            k = len(next(iter(table.values()), ()))
             kept["seq"] += range(seq, seq + k)
             kept["epoch"] += [epoch] * k
             seq += k
             for name, values in table.items():
                 kept.setdefault(name, []).extend(np.asarray(values).tolist())
-    deals["step"] = [0] * len(deals["seq"])
-    return json.loads(json.dumps(deals)), json.loads(json.dumps(states))
+    deals, decisions, states = json.loads(json.dumps(tables))
+    return deals, states, decisions
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 10), st.lists(st.integers(0, 40), min_size=1, max_size=4))
 def test_metrics_from_a_log_have_the_bits_of_the_live_ones(seed: Any, n_agents: Any, sizes: Any) -> None:
     epochs = [make_epoch(seed + k, n_agents, size) for k, size in enumerate(sizes)]
+    replays = [make_replays(seed + k, n_agents, size) for k, size in enumerate(sizes)]
     roster, names = make_roster(seed, n_agents), every_metric()
     tally, live = tally_of([roster], names), []
     for epoch, (deal, agent) in enumerate(epochs):
         for turn in range(7):
             tally.add(batch_of("interaction", [deal], epoch, turn))
+        tally.add(batch_of("replayed", [replays[epoch]], epoch))
         live.append(epoch_row(epoch, evaluate_metrics(tally.epoch(batch_of("agent_state", [agent], epoch)), names)))
-    deals, states = log_of(epochs)
-    again = epochs_from_columns(deals, states, roster=roster, types=TYPES, economy=ECONOMY, names=names)
+    deals, states, decisions = log_of(epochs, replays)
+    options: Any = {"roster": roster, "types": TYPES, "economy": ECONOMY, "names": names}
+    again = epochs_from_columns(deals, states, replayed=decisions, **options)
     assert [[float(x).hex() for x in row.values()] for row in again] == [
         [float(x).hex() for x in row.values()] for row in live
     ]
@@ -231,7 +131,7 @@ def test_metrics_from_a_log_have_the_bits_of_the_live_ones(seed: Any, n_agents: 
 def test_rows_of_a_log_may_come_in_any_order() -> None:
     epochs = [make_epoch(k, 6, 30) for k in range(3)]
     roster = make_roster(0, 6)
-    deals, states = log_of(epochs)
+    deals, states, _ = log_of(epochs)
     shuffle = np.random.default_rng(1).permutation(len(deals["seq"]))
     mixed = {name: np.asarray(values)[shuffle] for name, values in deals.items()}
     options: Any = {"roster": roster, "types": TYPES, "economy": ECONOMY}
@@ -240,7 +140,7 @@ def test_rows_of_a_log_may_come_in_any_order() -> None:
 
 def test_interactions_of_a_cut_epoch_are_left_out() -> None:
     epochs = [make_epoch(k, 6, 30) for k in range(2)]
-    deals, states = log_of(epochs)
+    deals, states, _ = log_of(epochs)
     cut = {
         name: [x for x, epoch in zip(values, states["epoch"], strict=True) if epoch == 0]
         for name, values in states.items()
@@ -252,22 +152,29 @@ def test_interactions_of_a_cut_epoch_are_left_out() -> None:
 
 def test_null_in_a_log_is_read_as_nan() -> None:
     deal, agent = make_epoch(1, 4, 12, accept=1.0)
-    deals, states = log_of([(deal, agent)])
+    deals, states, _ = log_of([(deal, agent)])
     deals["pi_a"][3] = None
     (row,) = epochs_from_columns(deals, states, roster=make_roster(1, 4), types=TYPES, economy=ECONOMY)
     assert math.isnan(row["private_welfare"])
     assert not math.isnan(row["toxicity_rate"])
 
 
-def test_nothing_of_one_epoch_is_left_in_the_next() -> None:
+def test_nothing_of_one_epoch_is_left_in_the_next_but_what_is_meant_to_last() -> None:
     roster, first, second = make_roster(2, 8), make_epoch(2, 8, 50), make_epoch(3, 8, 20)
-    tally = tally_of([roster], every_metric())
+    needs = {name: needs_of([name]) for name in every_metric()}
+    lasting = {name for name, need in needs.items() if need.pairs or need.agent_before}
+    assert lasting == {"income"} | {f"{mode}_pairs" for mode in ("miscoordination", "conflict", "collusion")} | {
+        "collusion_loss",
+        "collusion_loss_true",
+    }
+    names = [name for name in every_metric() if name not in lasting]
+    tally = tally_of([roster], names)
     rows = []
     for deal, agent in (first, second):
         tally.add(batch_of("interaction", [deal]))
         rows.append(tally.epoch(batch_of("agent_state", [agent])))
-    fresh = evaluate_metrics(totals_of([second], [roster]), every_metric())
-    for name, value in evaluate_metrics(rows[1], every_metric()).items():
+    fresh = evaluate_metrics(totals_of([second], [roster], names=names), names)
+    for name, value in evaluate_metrics(rows[1], names).items():
         assert value.tobytes() == fresh[name].tobytes(), name
     assert rows[0].proposals.tolist() == [50]  # handed out, not reused
 
@@ -295,7 +202,10 @@ def test_an_epoch_without_proposals_is_undefined_and_not_zero() -> None:
     found = evaluate_metrics(totals_of([make_epoch(1, 5, 0)], [make_roster(1, 5)]), every_metric())
     defined = {name for name, value in found.items() if not np.isnan(value).any()}
     sums = {"private_welfare", "private_welfare_true", "social_welfare", "social_welfare_true"}
-    assert defined == sums | {
+    failures = {f"{mode}_{what}" for mode in ("miscoordination", "conflict", "collusion") for what in ("loss", "pairs")}
+    failures |= {f"{mode}_loss_true" for mode in ("miscoordination", "conflict", "collusion")}
+    assert defined == sums | failures | {
+        "income",
         "interactions",
         "proposals",
         "activity",
@@ -318,6 +228,8 @@ def test_only_what_the_metrics_read_is_added_up() -> None:
     assert needs_of(["toxicity_rate"]).statistics == ("p",)
     assert needs_of(["influence_gini"]).agent_columns == ("votes_received",)
     assert set(needs_of(DEFAULT_METRICS).parameters) == {"s_plus", "s_minus"}
+    usual = needs_of(DEFAULT_METRICS)
+    assert not (usual.raw or usual.pairs or usual.decisions or usual.agent_before or usual.detail)
     totals = totals_of([make_epoch(1, 5, 30)], [make_roster(1, 5)], names=["toxicity_rate"])
     with pytest.raises(UsageError, match="pi_a"):
         evaluate_metrics(totals, ["private_welfare"])
@@ -430,15 +342,59 @@ def test_flags_say_why_a_number_is_missing() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.integers(0, 12), st.integers(1, 4))
-def test_every_undefined_default_metric_has_a_flag_and_every_flag_an_undefined_metric(
+def test_every_undefined_metric_has_one_reason_and_every_reason_an_undefined_metric(
     seed: Any, accept: Any, n_deals: Any, n_agents: Any
 ) -> None:
     totals = totals_of([make_epoch(seed, n_agents, n_deals, accept)], [make_roster(seed, n_agents)])
-    names = [name for name in every_metric() if name not in {"participation", "activity"}]
+    names = every_metric()
     values = evaluate_metrics(totals, names)
     undefined = {name for name, value in values.items() if np.isnan(value[0])}
-    flagged = [name for row in sanity_flags(totals, names) for name in row["metrics"]]
-    assert sorted(flagged) == sorted(undefined)  # one reason for each
+    rows = sanity_flags(totals, names)
+    assert sorted(name for row in rows for name in row["metrics"]) == sorted(undefined)
+    assert all(" in epoch 0, so " in row["text"] for row in rows), "each is explained"
+
+
+def reason_for(name: str, epoch: tuple[Table, Table], replays: list[Table] | None = None) -> str:
+    """Why a metric is undefined."""
+    totals = totals_of([epoch], [np.zeros(len(epoch[1]["agent"]), dtype=np.int64)], replays=replays)
+    (row,) = sanity_flags(totals, [name])
+    return str(row["text"]).partition(" in epoch")[0]
+
+
+def test_a_reason_is_the_metric_s_own_where_proposals_have_nothing_to_do_with_it() -> None:
+    deal, agent = make_epoch(3, 5, 30, 1.0)
+    deal["v"][:] = 1
+    agent["votes_received"][:] = 0
+    refused = make_epoch(3, 5, 30, 0.0)
+    assert reason_for("quality_gap", (deal, agent)) == "no rejections"
+    assert reason_for("calibration_slope", (deal, agent)).startswith("the outcomes or the values of p were all alike")
+    assert reason_for("toxic_surplus", (deal, agent)) == "no accepted interaction went wrong"
+    assert reason_for("toxic_surplus", refused) == "nothing was accepted"
+    assert reason_for("calibration_slope", make_epoch(3, 5, 0)) == "nobody proposed"
+    assert reason_for("influence_gini", (make_epoch(3, 5, 0)[0], agent)) == "nobody was voted for"
+    assert reason_for("incoherence", refused) == "no decision was replayed"
+    sure = make_replays(1, 5, 4) | {"yes": np.full(4, 5), "of": np.full(4, 5), "v": np.ones(4, dtype=np.int64)}
+    assert reason_for("incoherence", refused, [sure]).startswith("no replayed decision was ever wrong")
+    nobody = make_epoch(3, 5, 30)
+    nobody[1]["active"][:] = False
+    assert reason_for("income", nobody) == "no agent was active"
+
+
+def test_a_stranger_s_metric_is_explained_by_what_would_define_it_and_else_plainly() -> None:
+    declare("p_of_the_accepted", lambda totals: raw_mean(totals, totals.each("accepted") > 0))
+    declare("never", lambda totals: totals.proposals * np.nan)
+    declare(
+        "choosy", lambda totals: 1.0 / (totals.accepted - totals.accepted) if totals.proposals.max() != 31 else [1, 2]
+    )
+    epoch = make_epoch(3, 5, 30, 0.0)
+    assert reason_for("p_of_the_accepted", epoch) == "nothing was accepted"
+    totals = totals_of([epoch], [make_roster(3, 5)], names=["never", "choosy"])
+    assert [row["text"] for row in sanity_flags(totals, ["never"])] == ["never is undefined in epoch 0"]
+    assert sanity_flags(totals, ["choosy"]) == [], "infinite is not undefined"
+
+
+def raw_mean(totals: EpochTotals, where: Any) -> Any:
+    return exact.mean_by(totals.each_replicate, totals.each("p"), totals.n_replicates, where)
 
 
 def test_identities_hold_for_the_metrics_of_a_large_run() -> None:

@@ -24,6 +24,8 @@ OPEN_SETS = {
     "motif": "mesocosm.motifs",
 }
 ENTRY_POINT_GROUP = "mesocosm"
+#: how the value of a metric over a whole run can be formed from its epochs
+OVER = ("mean", "pool", "last")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Entry:
         """First sentence of the docstring, as shown by ``mesocosm list``."""
         text = (self.target.__doc__ or "").strip()
         return text.splitlines()[0] if text else ""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The declared facts in words and numbers: of a function, the first line of what it says of itself."""
+        return {name: (fact.__doc__ or "").partition("\n")[0] if callable(fact) else fact
+                for name, fact in self.facts.items()}  # fmt: skip
 
 
 _entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
@@ -78,13 +86,29 @@ def lever(name: str) -> Callable[[T], T]:
     return register("lever", name)
 
 
-def metric(name: str, *, unit: str, better: str, twin: str | None = None) -> Callable[[T], T]:
+def metric(
+    name: str,
+    *,
+    unit: str,
+    better: str,
+    twin: str | None = None,
+    over: str = "mean",
+    undefined: str | Callable[[Any], Any] = "",
+) -> Callable[[T], T]:
     """Decorator: register a function of one epoch's totals as a metric.
 
     Params   unit: what one unit of it is; better: "lower", "higher" or "neither";
-             twin: for a metric of the proxy, the name of the same metric of the truth.
+             twin: for a metric of the proxy, the name of the same metric of the truth;
+             over: how its value over a whole run is formed. "mean", over the epochs in which it is defined, is always
+             safe. "pool" takes it once of the totals of all epochs together, for rates of counts, sums and raw columns
+             (raw columns are then kept to the end of the run). "last" is for what has been cumulative all along.
+             undefined: why it may be NaN even though something was proposed, accepted and rejected, in words that
+             "in epoch 3, so x is undefined" can follow; or a function of the totals that gives them by replicate.
+    Raises   UsageError for another `over`.
     """
-    return register("metric", name, unit=unit, better=better, twin=twin)
+    if over not in OVER:
+        raise UsageError(f"metric {name!r}: over={over!r} is not a way to sum up a run. {nearest(str(over), OVER)}")
+    return register("metric", name, unit=unit, better=better, twin=twin, over=over, undefined=undefined)
 
 
 def param(
@@ -112,7 +136,10 @@ def params(target: Any) -> tuple[Field[Any], ...]:
 def discover() -> None:
     """Import every module of the open sets and every installed plugin (entry-point group ``mesocosm``)."""
     for package_name in OPEN_SETS.values():
-        if package_name in _discovered or importlib.util.find_spec(package_name) is None:
+        if package_name in _discovered:
+            continue
+        if importlib.util.find_spec(package_name) is None:
+            _discovered.add(package_name)  # looking for it again would cost more than most metrics do
             continue
         package = importlib.import_module(package_name)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda item: item.name):

@@ -47,7 +47,7 @@ def list_command(
 def registered(kind: str) -> list[dict[str, Any]]:
     """Name, first sentence, origin and declared facts of everything of a kind."""
     return [
-        {"name": entry.name, "about": entry.summary, "origin": origin_of(entry), **entry.facts}
+        {"name": entry.name, "about": entry.summary, "origin": origin_of(entry), **entry.told}
         for entry in registry.entries(kind)
     ]
 

@@ -234,7 +234,7 @@ def _thing(entry: registry.Entry) -> dict[str, Any]:
         "origin": origin_of(entry),
         "about": _doc(entry.target),
     }
-    facts |= {"parameters": parameters, **entry.facts}
+    facts |= {"parameters": parameters, **entry.told}
     if entry.kind == "lever":
         facts |= {name: getattr(entry.target, name) for name in ("neutral", "short_forms", "phase", "moves")}
     return facts
@@ -277,7 +277,7 @@ def _explain_entry(entry: registry.Entry) -> None:
     for line in docstring_lines(_doc(entry.target)):
         say(line)
     say()
-    for name, value in entry.facts.items():
+    for name, value in entry.told.items():
         if value:
             say_entry(name, str(value))
     _print_parameters(entry)

@@ -10,7 +10,7 @@ import typer
 from mesocosm import registry
 from mesocosm.analysis.plots import plot_run
 from mesocosm.cli.arguments import AsJson, Plugins
-from mesocosm.cli.run import title_of
+from mesocosm.cli.run_report import title_of
 from mesocosm.cli.screen import say, say_json, say_whole
 from mesocosm.runner.runner import load_run
 

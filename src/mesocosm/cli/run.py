@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import re
 import shlex
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,21 +14,10 @@ import typer
 from mesocosm import registry
 from mesocosm.analysis.plots import plot_run
 from mesocosm.cli.arguments import AsJson, Overrides, Plugins
-from mesocosm.cli.epochs_table import EpochTable
 from mesocosm.cli.progress import ProgressLine
-from mesocosm.cli.screen import (
-    WIDTH_MOST,
-    dash,
-    paint,
-    say,
-    say_entry,
-    say_json,
-    say_whole,
-    sparkline,
-    tell,
-    width,
-    wrapped,
-)
+from mesocosm.cli.run_report import report_run, title_of
+from mesocosm.cli.run_summary import Told
+from mesocosm.cli.screen import say, say_json, tell
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import ConfigError, Mistake, UsageError
@@ -41,9 +27,6 @@ from mesocosm.runner import directory, projections
 from mesocosm.runner import runner as running
 from mesocosm.runner.runner import Run
 
-FLAGS_SHOWN, EPOCHS_NAMED = 4, 8
-_EPOCH = re.compile(r"in epoch (\d+)")
-HASH_SHOWN = 16
 #: options that change one value of the scenario
 OPTIONS = {"simulation.epochs": "--epochs", "simulation.seed": "--seed", "log.level": "--log"}
 
@@ -58,6 +41,7 @@ def run_command(
     log: Annotated[str, typer.Option(metavar="LEVEL", help="full, columns or epoch: how much is logged.")] = "",
     plugin: Plugins = [],  # noqa: B006
     plot: Annotated[bool, typer.Option(help="Draw plot.png into the run directory.")] = False,
+    agents: Annotated[bool, typer.Option("--agents", help="List every agent, however many.")] = False,
     parquet: Annotated[bool, typer.Option(help="Write Parquet tables beside the log.")] = True,
     resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with a run that was cut.")] = "",
     durable: Annotated[bool, typer.Option("--durable", help="Sync every turn to the disk.")] = False,
@@ -75,16 +59,16 @@ def run_command(
             raise UsageError("which scenario? Try `mesocosm run baseline`, or `mesocosm list scenarios`.")
         wanted = _wanted(scenario, epochs, seed, override, log)
         made = _fresh(wanted, output, durable, quiet or as_json)
-    activity = _read_back(made, parquet)
+    told = _read_back(made, parquet)
     drawn = plot_run(made.rows, made.path, title_of(made)) if plot and made.path.is_dir() else []
     if plot and not drawn:
         tell("no plot: a log file alone has no place for one. Use `mesocosm plot RUN --out DIR`.")
     if as_json:
-        say_json(_as_json(made, activity))
+        say_json(_as_json(made, told))
     elif quiet:
         say(str(made.path))
     else:
-        _report(made, activity, plugin, [path for path in drawn if path.suffix == ".png"])
+        report_run(made, told, plugin, [path for path in drawn if path.suffix == ".png"], every_agent=agents)
     return 0 if made.reason == "completed" else _stopped(made)
 
 
@@ -147,157 +131,18 @@ def _asked_to_stop(has_switch: bool) -> Iterator[Callable[[], str | None]]:
             signal.signal(number, handler)
 
 
-def _read_back(made: Run, parquet: bool) -> projections.Activity | None:
-    """Count what happened and write the Parquet tables, from a log that holds every event."""
+def _read_back(made: Run, parquet: bool) -> Told | None:
+    """Sum the run up and write the Parquet tables, from a log that holds every event."""
     if made.scenario.log.level == "epoch" or not projections.is_readable_at_once(made.path):
         return None
     tables = projections.tables_of(made.path)
-    if parquet and made.path.is_dir():
-        projections.write_projections(made.path, made.rows, tables, made.scenario)
-    return projections.activity_of(tables["interaction"], made.scenario)
-
-
-def title_of(made: Run) -> str:
-    """What was run, in a line."""
-    simulation, agents = made.scenario.simulation, made.scenario.agents_initial
-    told = f"{agents:,} agent{'s' * (agents != 1)}, {len(made.rows)} epoch{'s' * (len(made.rows) != 1)}"
-    return f"{made.scenario.scenario_id}: {told} of {simulation.steps_per_epoch} steps, seed {made.seed}"
-
-
-def _report(made: Run, activity: projections.Activity | None, plugins: Sequence[str], drawn: Sequence[Path]) -> None:
-    say(paint(title_of(made), "bold"))
-    for line in wrapped(made.scenario.description) if made.scenario.description else ():
-        say(line)
-    if made.scenario.governance:
-        say_entry("levers", ", ".join(_levers(made.scenario)))
-    say()
-    table = EpochTable(made.rows, made.scenario.metrics_to_track, width())
-    if made.rows:
-        for line in table.heading():
-            say(paint(line, "bold"))
-        for line in table.body():
-            say(line)
-        say(paint(table.mean(), "bold"))
-        _notes(made, table)
-    else:
-        say("No epoch was completed, so there is nothing to show.")
-    say()
-    _pictures(made)
-    if activity is not None:
-        say_entry("activity", activity_text(activity))
-    _flags(made)
-    say_whole("run", str(made.path))
-    for path in drawn:
-        say_whole("picture", str(path))
-    level = made.scenario.log.level  # each level chains what it writes, so hashes compare within one level
-    say_entry("trajectory", made.trajectory[:HASH_SHOWN] + ("" if level == "full" else f" (log level {level})"))
-    _next(made, plugins)
-
-
-def _levers(scenario: Scenario) -> Iterator[str]:
-    for name, settings in scenario.governance.items():
-        told = ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
-                         for key, value in settings.items())  # fmt: skip
-        yield f"{name} ({told})" if told else name
-
-
-def _notes(made: Run, table: EpochTable) -> None:
-    """What the table leaves out."""
-    hidden = len(made.rows) - len(table.body())
-    if hidden:
-        note = f"{len(table.body())} of {len(made.rows)} epochs shown; the mean is over all. --json prints every one."
-        _dim(note)
-    if table.left_out:
-        ways = "metrics_to_track or --json" if width() == WIDTH_MOST else "a wider terminal, metrics_to_track or --json"
-        _dim(f"No room for: {', '.join(table.left_out)} ({ways}).")
-
-
-def _dim(text: str) -> None:
-    for line in wrapped(text):
-        say(paint(line, "dim"))
-
-
-def _pictures(made: Run) -> None:
-    """True and proxy toxicity as two rows of bars on one scale."""
-    curves = {
-        name: [float(row.get(name, math.nan)) for row in made.rows] for name in ("toxicity_true", "toxicity_rate")
-    }
-    finite = [value for curve in curves.values() for value in curve if math.isfinite(value)]
-    if not finite:
-        return
-    top = max(finite)
-    for label, name in (("true", "toxicity_true"), ("proxy", "toxicity_rate")):
-        known = [value for value in curves[name] if math.isfinite(value)]
-        span = f"{min(known):.3f} to {max(known):.3f}" if known else dash()
-        head = "toxicity" if label == "true" else ""
-        say(f"{paint(head.ljust(12), 'bold')}{label:<6} {sparkline(curves[name], top)}  {span}")
-
-
-def activity_text(activity: projections.Activity) -> str:
-    """Proposals and acceptance, in all and by type of initiator."""
-
-    def share(counts: tuple[int, int]) -> str:
-        value = projections.Activity.share(*counts)
-        return dash() if math.isnan(value) else f"{100 * value:.0f}%"
-
-    told = f"{activity.proposals:,} proposals, {activity.accepted:,} accepted "
-    told += f"({share((activity.proposals, activity.accepted))})"
-    types = ", ".join(f"{name} {share(counts)} of {counts[0]:,}" for name, counts in activity.by_type.items())
-    return f"{told}; by initiator: {types}" if types else told
-
-
-def _flags(made: Run) -> None:
-    flags = merged(made.flags)
-    for place, flag in enumerate(flags[:FLAGS_SHOWN]):
-        say_entry("beware" if place == 0 else "", f"{flag}.")
-    rest = len(flags) - FLAGS_SHOWN
-    if rest > 0:
-        say_entry("", f"and {rest} more like these: see --json or {directory.MANIFEST}.")
-
-
-def merged(flags: Sequence[str]) -> list[str]:
-    """Flags that differ only by their epoch, told once.
-
-    Example
-        >>> merged(["no rejections in epoch 2, so x is undefined", "no rejections in epoch 3, so x is undefined"])
-        ['no rejections in epochs 2 and 3, so x is undefined']
-    """
-    epochs: dict[tuple[str, str], list[str]] = {}
-    for flag in flags:
-        found = _EPOCH.search(flag)
-        key = (flag[: found.start()], flag[found.end() :]) if found else (flag, "")
-        epochs.setdefault(key, []).extend([found.group(1)] if found else [])
-    told = []
-    for (before, after), places in epochs.items():
-        if len(places) > 1:
-            listed = ", ".join(places[:EPOCHS_NAMED]) if len(places) > EPOCHS_NAMED else ", ".join(places[:-1])
-            last = f"{len(places) - EPOCHS_NAMED} more" if len(places) > EPOCHS_NAMED else places[-1]
-            told.append(f"{before}in epochs {listed} and {last}{after}")
-        else:
-            told.append(f"{before}in epoch {places[0]}{after}" if places else before)
-    return told
-
-
-def address_of(made: Run) -> str:
-    """How to name a run in the next command: `latest` if it is, else its path."""
-    try:
-        is_latest = directory.find_run(directory.LATEST).resolve() == made.path.resolve()
-    except UsageError:
-        is_latest = False
-    return directory.LATEST if is_latest else shlex.quote(str(made.path))
-
-
-def _next(made: Run, plugins: Sequence[str]) -> None:
-    address = address_of(made) + "".join(f" --plugin {shlex.quote(file)}" for file in plugins)
-    tried = made.scenario.governance
-    known = registry.names("lever")
-    lever = next(
-        (name for name in ("random_audit", "transaction_tax", *known) if name in known and name not in tried), ""
+    names = [name for name in (made.rows[0] if made.rows else ()) if name != "epoch"]
+    account = projections.account_of(
+        tables, made.scenario, [*names, *projections.SUMMARY], [*names, *projections.SUMMARY_BY_TYPE]
     )
-    options = [f"mesocosm replay {address} --verify", f"mesocosm plot {address}"]
-    options.append(f"mesocosm explain {lever}" if lever else f"mesocosm show {made.scenario.scenario_id}")
-    for place, command in enumerate(options):
-        say_whole("" if place else "next", command)
+    if parquet and made.path.is_dir():
+        projections.write_projections(made.path, made.rows, account.types, tables, made.scenario)
+    return Told(account, projections.agents_of(tables, made.scenario))
 
 
 def _stopped(made: Run) -> int:
@@ -309,8 +154,8 @@ def _stopped(made: Run) -> int:
     return 1
 
 
-def _as_json(made: Run, activity: projections.Activity | None) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _as_json(made: Run, told: Told | None) -> dict[str, Any]:
+    said: dict[str, Any] = {
         "run": str(made.path),
         "scenario_id": made.scenario.scenario_id,
         "seed": made.seed,
@@ -319,6 +164,8 @@ def _as_json(made: Run, activity: projections.Activity | None) -> dict[str, Any]
         "flags": made.flags,
         "epochs": made.rows,
     }
-    if activity is not None:
-        told["activity"] = {"proposals": activity.proposals, "accepted": activity.accepted, "by_type": activity.by_type}
-    return told
+    if told is not None:
+        said["whole"], said["by_type"] = told.account.whole, told.account.by_type
+        said["agents"] = told.agents
+        said["activity"] = {"proposals": told.proposals, "accepted": told.accepted}
+    return said

@@ -98,6 +98,14 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "replayed": {"agent": "int", "interaction": "int", "yes": "int", "of": "int", "v": "int"},
 }
 
+#: fields of an interaction that the engine works out only when every event is wanted in full
+DETAIL_FIELDS = frozenset(
+    {
+        "reason", "difficulty", "effort", "disguise", "progress", "rework", "rejections", "misuse", "engagement",
+        "v_hat", "trust", "estimate", "own_bar", "joint_bar", "c_a", "c_b",
+    }
+)  # fmt: skip
+
 #: kinds that describe who asked for what, what a control lever did, how often a lever acted, or how an answer would
 #: have come out under other luck, never the trajectory itself
 ANNOTATIONS = frozenset({"note", "input", "fired", "replayed"})

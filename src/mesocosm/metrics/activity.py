@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mesocosm import exact
 from mesocosm.measures.moments import F64, ratio
-from mesocosm.metrics.totals import EpochTotals
+from mesocosm.metrics.totals import EpochTotals, Totals
 from mesocosm.registry import metric
 
 
-@metric("acceptance_rate", unit="share", better="neither")
-def acceptance_rate(totals: EpochTotals) -> F64:
+@metric("acceptance_rate", unit="share", better="neither", over="pool")
+def acceptance_rate(totals: Totals) -> F64:
     """Share of proposals that were accepted.
 
     Returns  (R,), NaN where nobody proposed.
@@ -18,7 +18,7 @@ def acceptance_rate(totals: EpochTotals) -> F64:
 
 
 @metric("interactions", unit="count", better="neither")
-def accepted_count(totals: EpochTotals) -> F64:
+def accepted_count(totals: Totals) -> F64:
     """Number of accepted interactions.
 
     Returns  (R,).
@@ -27,7 +27,7 @@ def accepted_count(totals: EpochTotals) -> F64:
 
 
 @metric("proposals", unit="count", better="neither")
-def proposal_count(totals: EpochTotals) -> F64:
+def proposal_count(totals: Totals) -> F64:
     """Number of proposals, accepted or not.
 
     Returns  (R,).
@@ -35,7 +35,7 @@ def proposal_count(totals: EpochTotals) -> F64:
     return totals.proposals
 
 
-@metric("participation", unit="share", better="higher")
+@metric("participation", unit="share", better="higher", undefined="no agent was active")
 def participation(totals: EpochTotals) -> F64:
     """Share of agents active at the end of the epoch that had an accepted interaction in it, on either side.
 
@@ -45,7 +45,7 @@ def participation(totals: EpochTotals) -> F64:
     return exact.mean_by(totals.agent_replicate, totals.agent("took_part"), totals.n_replicates)
 
 
-@metric("activity", unit="proposals an agent-step", better="neither")
+@metric("activity", unit="proposals an agent-step", better="neither", undefined="no agent was active")
 def activity(totals: EpochTotals) -> F64:
     """Proposals made per active agent and step.
 

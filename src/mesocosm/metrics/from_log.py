@@ -22,20 +22,21 @@ def totals_from_columns(
     roster: Any,
     types: Sequence[str],
     economy: Mapping[str, Any],
+    replayed: Mapping[str, Any] | None = None,
 ) -> Iterator[EpochTotals]:
     """Totals of each completed epoch of one replicate, from its log alone.
 
     An epoch is complete when the log holds the state of its agents; interactions of a later, cut epoch are left out.
 
     Params   interaction, agent_state: columns by name, among them seq and epoch; rows in any order.
-             roster: type code of every slot; types, economy: as for Tally.
+             roster: type code of every slot; types, economy: as for Tally; replayed: decisions taken again, if any.
     """
     tally = Tally(names, roster=[roster], types=types, economy=economy)
-    deals, states = _in_order(interaction), _in_order(agent_state)
+    deals, decisions, states = _in_order(interaction), _in_order(replayed or {}), _in_order(agent_state)
     for epoch in np.unique(states["epoch"]).tolist():
-        part = _batch("interaction", deals, epoch)
-        if len(part):
-            tally.add(part)
+        for part in (_batch("interaction", deals, epoch), _batch("replayed", decisions, epoch)):
+            if len(part):
+                tally.add(part)
         yield tally.epoch(_batch("agent_state", states, epoch))
 
 
@@ -47,6 +48,7 @@ def epochs_from_columns(
     types: Sequence[str],
     economy: Mapping[str, Any],
     names: Iterable[str] = DEFAULT_METRICS,
+    replayed: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """One row of metrics for each completed epoch of one replicate, from its log alone.
 
@@ -54,7 +56,9 @@ def epochs_from_columns(
     Returns  rows as epoch_row gives them, in order of epoch.
     """
     asked = tuple(names)
-    every = totals_from_columns(asked, interaction, agent_state, roster=roster, types=types, economy=economy)
+    every = totals_from_columns(
+        asked, interaction, agent_state, roster=roster, types=types, economy=economy, replayed=replayed
+    )
     return [epoch_row(totals.epoch, evaluate_metrics(totals, asked)) for totals in every]
 
 

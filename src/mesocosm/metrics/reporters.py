@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mesocosm import exact, registry
-from mesocosm.metrics.evaluate import DEFAULT_METRICS, evaluate_metrics
+from mesocosm import registry
+from mesocosm.errors import MesocosmError
+from mesocosm.measures.moments import F64
+from mesocosm.metrics.evaluate import DEFAULT_METRICS, evaluate_metrics, needs_of
 from mesocosm.metrics.totals import EpochTotals
 
-#: metrics that no rejected proposal, no accepted one or no vote leaves undefined
-_NEED_REJECTED = ("quality_gap", "quality_gap_true")
-_NEED_ACCEPTED = (
-    "toxicity_rate",
-    "toxicity_true",
-    "goodhart_gap",
-    "quality_gap",
-    "quality_gap_true",
-    "conditional_loss_initiator",
-    "conditional_loss_initiator_true",
-    "conditional_loss_counterparty",
-    "conditional_loss_counterparty_true",
-    "spread",
-    "spread_true",
-)
-_NEED_PROPOSALS = (*_NEED_ACCEPTED, "acceptance_rate", "harm_rate", "toxic_rate", "mean_p", "mean_p_true")
-_NEED_VOTES = ("influence_gini", "influence_top1")
+Mask = NDArray[np.bool_]
+
+#: a made-up value for everything that is known of a made-up proposal
+_MADE_UP = 0.5
 
 
 def with_twins(names: Iterable[str]) -> tuple[str, ...]:
@@ -72,39 +63,80 @@ def report_epoch(
     return rows
 
 
-def sanity_flags(totals: EpochTotals, names: Iterable[str] = DEFAULT_METRICS) -> list[dict[str, Any]]:
+def sanity_flags(
+    totals: EpochTotals, names: Iterable[str] = DEFAULT_METRICS, values: Mapping[str, F64] | None = None
+) -> list[dict[str, Any]]:
     """What a reader should know before trusting an epoch's numbers: which are undefined, and why.
 
+    A metric is undefined because nobody proposed; or because nothing was accepted, or rejected, if one such proposal
+    would have defined it; or else for the reason that it declares itself.
+
+    Params   values: the metrics of the epoch, if they have been evaluated already.
     Returns  for each finding one row with epoch, replicate, metrics (those affected) and text.
     """
     asked = tuple(names)
-    found: list[dict[str, Any]] = []
-    for where, text, affected in _conditions(totals, asked):
-        metrics = [name for name in asked if name in affected]
-        for replicate in np.flatnonzero(where).tolist() if metrics else ():
-            told = f"{text} in epoch {totals.epoch}, so {_listed(metrics)} undefined"
-            found.append({"epoch": totals.epoch, "replicate": replicate, "metrics": metrics, "text": told})
+    known = evaluate_metrics(totals, asked) if values is None else values
+    affected: dict[tuple[int, str], list[str]] = {}
+    for name in asked:
+        missing = np.isnan(known[name])
+        if missing.any():
+            for replicate, why in _reasons(totals, name, missing):
+                affected.setdefault((replicate, why), []).append(name)
+    found = []
+    for (replicate, why), metrics in affected.items():
+        place = f"in epoch {totals.epoch}"
+        text = f"{why} {place}, so {_listed(metrics)} undefined" if why else f"{_listed(metrics)} undefined {place}"
+        found.append({"epoch": totals.epoch, "replicate": replicate, "metrics": metrics, "text": text})
     return sorted(found, key=lambda row: int(row["replicate"]))
 
 
-def _conditions(totals: EpochTotals, asked: tuple[str, ...]) -> Iterator[tuple[Any, str, tuple[str, ...]]]:
-    """Where something is missing, how to say so, and which metrics need it."""
+def _reasons(totals: EpochTotals, name: str, missing: Mask) -> Iterator[tuple[int, str]]:
+    """Why a metric is undefined, for each replicate in which it is."""
     silent = totals.proposals == 0
-    none_accepted = ~silent & (totals.accepted == 0)
-    none_rejected = ~silent & (totals.accepted == totals.proposals)
-    yield silent, "nobody proposed", _NEED_PROPOSALS
-    yield none_accepted, "nothing was accepted", _NEED_ACCEPTED
-    yield none_rejected, "no rejections", _NEED_REJECTED
-    if not set(asked) & set(_NEED_VOTES):
-        return
-    row, votes = totals.agent_replicate, totals.agent("votes_received")
-    n_replicates = totals.n_replicates
-    few = exact.count_by(row, n_replicates) < 2
-    negative = exact.count_by(row, n_replicates, votes < 0) > 0
-    no_votes = exact.count_by(row, n_replicates, votes != 0) == 0
-    yield negative, "an agent's votes received are negative", _NEED_VOTES
-    yield no_votes, "nobody was voted for", _NEED_VOTES
-    yield few & ~no_votes, "fewer than two agents were active", ("influence_gini",)
+    left = missing.copy()
+    for where, text, sides in (
+        (silent, "nobody proposed", (0, 1)),
+        (~silent & (totals.accepted == 0), "nothing was accepted", (1,)),
+        (~silent & (totals.accepted == totals.proposals), "no rejections", (0,)),
+    ):
+        if (left & where).any():
+            explained = left & where & (_defined_with(totals, name, sides) | (len(sides) == 2 and _reads_deals(name)))
+            left &= ~explained
+            yield from ((replicate, text) for replicate in np.flatnonzero(explained).tolist())
+    if left.any():
+        own = registry.find("metric", name).facts["undefined"]
+        texts = np.broadcast_to(np.asarray(own(totals) if callable(own) else own, dtype=object), len(left))
+        yield from ((replicate, str(texts[replicate])) for replicate in np.flatnonzero(left).tolist())
+
+
+def _reads_deals(name: str) -> bool:
+    return needs_of([name]).deals
+
+
+def _defined_with(totals: EpochTotals, name: str, sides: tuple[int, ...]) -> Mask:
+    """In which replicates a metric would be defined if each had one more proposal, rejected (0) or accepted (1)."""
+    one = np.zeros_like(totals.count)
+    one[:, :1, list(sides)] = 1  # of whatever type comes first
+    replicate = np.tile(np.arange(totals.n_replicates), len(sides))
+    accepted = np.repeat(np.asarray(sides, dtype=np.float64), totals.n_replicates)
+    raw = {
+        column: np.r_[kept, accepted if column == "accepted" else np.full(len(replicate), _MADE_UP)]
+        for column, kept in totals.raw.items()
+    }
+    supposed = replace(
+        totals,
+        count=totals.count + one,
+        sums={column: total + _MADE_UP * one for column, total in totals.sums.items()},
+        raw=raw,
+        raw_replicate=np.r_[totals.raw_replicate, replicate],
+        raw_type=np.r_[totals.raw_type, np.zeros(len(replicate), dtype=np.int64)],
+        memo={},
+    )
+    try:
+        defined: Mask = ~np.isnan(evaluate_metrics(supposed, [name])[name])
+    except MesocosmError:  # it cannot cope with what is made up, so nothing is learnt
+        return np.zeros(totals.n_replicates, dtype=np.bool_)
+    return defined
 
 
 def _listed(metrics: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mesocosm.measures.moments import F64
-from mesocosm.metrics.totals import DealColumns, EpochTotals, statistic
+from mesocosm.metrics.totals import DealColumns, Totals, statistic
 from mesocosm.registry import metric
 
 
@@ -22,7 +22,7 @@ def social_value_realised(column: DealColumns) -> F64:
 
 
 @metric("private_welfare", unit="utility", better="higher", twin="private_welfare_true")
-def private_welfare(totals: EpochTotals) -> F64:
+def private_welfare(totals: Totals) -> F64:
     """Sum of both sides' payoffs over accepted interactions, which leaves harm to others out.
 
     Returns  (R,), 0 where nothing was accepted.
@@ -32,7 +32,7 @@ def private_welfare(totals: EpochTotals) -> F64:
 
 
 @metric("private_welfare_true", unit="utility", better="higher")
-def private_welfare_true(totals: EpochTotals) -> F64:
+def private_welfare_true(totals: Totals) -> F64:
     """Sum of both sides' realised payoffs over accepted interactions.
 
     Returns  (R,), 0 where nothing was accepted.
@@ -42,7 +42,7 @@ def private_welfare_true(totals: EpochTotals) -> F64:
 
 
 @metric("social_welfare", unit="surplus", better="higher", twin="social_welfare_true")
-def social_welfare(totals: EpochTotals) -> F64:
+def social_welfare(totals: Totals) -> F64:
     """Sum over accepted interactions of surplus less externality, S - E.
 
     Returns  (R,), 0 where nothing was accepted.
@@ -52,7 +52,7 @@ def social_welfare(totals: EpochTotals) -> F64:
 
 
 @metric("social_welfare_true", unit="surplus", better="higher")
-def social_welfare_true(totals: EpochTotals) -> F64:
+def social_welfare_true(totals: Totals) -> F64:
     """Sum over accepted interactions of realised surplus less realised externality.
 
     Returns  (R,), 0 where nothing was accepted.

@@ -19,9 +19,12 @@ from mesocosm.env.events import Checkpoint, EventBatch, Tick
 from mesocosm.env.population import Roster
 from mesocosm.errors import UsageError
 from mesocosm.log.write import LogSet
-from mesocosm.metrics.evaluate import DEFAULT_METRICS, epoch_row, evaluate_metrics
+from mesocosm.measures.moments import F64
+from mesocosm.metrics.evaluate import DEFAULT_METRICS, epoch_row, evaluate_metrics, needs_of
 from mesocosm.metrics.reporters import sanity_flags, with_twins
 from mesocosm.metrics.tally import Tally
+from mesocosm.metrics.totals import EpochTotals
+from mesocosm.metrics.whole import WholeRun, at_replicate
 
 LOOK_AGAIN_S = 0.02
 Row = dict[str, Any]
@@ -43,12 +46,18 @@ class Decider(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a driven batch came to: a row of metrics per replicate and epoch, flags, and why it ended."""
+    """What a driven batch came to: a row of metrics per replicate and epoch, flags, and why it ended.
+
+    `whole` has the metrics of each replicate over all its epochs (see `registry.metric`, over), `whole_by_type` the
+    same for each agent type if the plan asked for it.
+    """
 
     rows: list[list[Row]]
     reason: str
     flags: list[list[str]]
     states: list[str] = field(default_factory=list)  # state hash of each replicate at the last checkpoint
+    whole: list[dict[str, float]] = field(default_factory=list)
+    whole_by_type: list[dict[str, dict[str, float]]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -60,6 +69,12 @@ class Plan:
     level: str = "full"
     extra_levers: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None  # metrics, or None for the usual ones
+    by_type: bool = False  # whether the outcome sums the run up for each agent type too
+
+    @property
+    def detail(self) -> bool:
+        """Whether the engine is asked for every field of every event: for the log, or because a metric reads them."""
+        return self.level != "epoch" or needs_of(self.metric_names()).detail
 
     def metric_names(self) -> tuple[str, ...]:
         """Metrics to compute: those named, or the default set and what the scenarios track, each beside its twin."""
@@ -97,8 +112,9 @@ def drive(
              of every turn for enact and kill; progress: called after every epoch with the first replicate's row.
     Raises   UsageError when agents from outside are asked and nobody answers.
     """
-    batch = open_batch(plan.scenarios, plan.seeds, plan.level != "epoch")
-    tally = open_tally(plan, batch.roster, batch.economy)
+    batch = open_batch(plan.scenarios, plan.seeds, plan.detail)
+    tally, names = open_tally(plan, batch.roster, batch.economy), plan.metric_names()
+    whole = WholeRun(names, by_type=names if plan.by_type else ())
     outcome = Outcome([[] for _ in plan.seeds], "", [[] for _ in plan.seeds])
     play = play_batch(batch, plan.extra_levers)
     answer: Any = None
@@ -118,16 +134,18 @@ def drive(
         elif isinstance(item, Tick):
             answer = orders(item) if orders is not None else None
         elif isinstance(item, Checkpoint):
-            _close_epoch(plan, item, tally, last_state, logs, outcome)
+            totals = tally.epoch(_there(last_state))
+            whole.add(totals, _close_epoch(plan, item, totals, logs, outcome))
             if progress is not None:
                 progress(item.epoch, outcome.rows[0][-1])
     if logs is not None:
         logs.end(outcome.reason, len(outcome.rows[0]))
+    _sum_up(whole, outcome)
     return outcome
 
 
 def _take_events(plan: Plan, batch: EventBatch, tally: Tally, logs: LogSet | None, decider: Decider | None) -> None:
-    if batch.kind == "interaction":
+    if batch.kind in ("interaction", "replayed"):
         tally.add(batch)
     if logs is not None and (plan.level != "epoch" or batch.kind == "input"):
         logs.write(batch)
@@ -143,23 +161,38 @@ def _decide(request: DecisionRequest, decider: Decider | None) -> Any:
     return decider.decide(request)
 
 
-def _close_epoch(
-    plan: Plan, point: Checkpoint, tally: Tally, state: EventBatch | None, logs: LogSet | None, outcome: Outcome
-) -> None:
-    """Turn the epoch's totals into rows, and put the checkpoint into the logs."""
+def _there(state: EventBatch | None) -> EventBatch:
     if state is None:
         raise UsageError("the epoch ended without the agents' states.")
+    return state
+
+
+def _close_epoch(
+    plan: Plan, point: Checkpoint, totals: EpochTotals, logs: LogSet | None, outcome: Outcome
+) -> dict[str, F64]:
+    """Turn the epoch's totals into values and rows, and put the checkpoint into the logs."""
     names = plan.metric_names()
-    totals = tally.epoch(state)
     values = evaluate_metrics(totals, names)
     rows = [epoch_row(point.epoch, values, replicate) for replicate in range(len(plan.seeds))]
     for replicate, row in enumerate(rows):
         outcome.rows[replicate].append(row)
-    for flag in sanity_flags(totals, names):
+    for flag in sanity_flags(totals, names, values):
         outcome.flags[flag["replicate"]].append(str(flag["text"]))
     outcome.states = point.state_sha256
     if logs is not None:
         logs.checkpoint(point, rows)
+    return values
+
+
+def _sum_up(whole: WholeRun, outcome: Outcome) -> None:
+    """Put the values over the whole run into the outcome; they are NaN for a run without a completed epoch."""
+    replicates, by_type = range(len(outcome.rows)), whole.run_values_by_type()
+    values = whole.run_values()
+    outcome.whole = [at_replicate(values, replicate) for replicate in replicates]
+    outcome.whole_by_type = [
+        {agent_type: at_replicate(found, replicate) for agent_type, found in by_type.items()}
+        for replicate in replicates
+    ]
 
 
 def scheduled(orders: Sequence[tuple[int, int, int, Control]]) -> Orders:

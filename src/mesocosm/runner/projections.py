@@ -1,11 +1,11 @@
-"""Parquet beside the log: epochs, agents and interactions as tables for pandas, polars, DuckDB or R.
+"""A run read back from its log: summed up as a whole and by type, and as Parquet for pandas, polars, DuckDB or R.
 
 The log stays the source of truth; these files are made from it and can be made again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,31 +13,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesocosm import exact
 from mesocosm.config.schema import Scenario
-from mesocosm.env.population import build_roster
+from mesocosm.env.economy import economy_of
+from mesocosm.env.population import ROLES, build_roster
 from mesocosm.errors import MesocosmError
 from mesocosm.log.files import events_path, explain
 from mesocosm.log.read import read_log
+from mesocosm.metrics.evaluate import evaluate_by_type, evaluate_metrics
+from mesocosm.metrics.from_log import totals_from_columns
+from mesocosm.metrics.whole import WholeRun, at_replicate
+from mesocosm.runner.drive import parameters_for_metrics
 
 #: a log larger than this is not read back after a run unless it is asked for
 BYTES_UNASKED = 200_000_000
-FILES = ("epochs.parquet", "agents.parquet", "interactions.parquet")
+FILES = ("epochs.parquet", "types.parquet", "agents.parquet", "interactions.parquet")
+#: what a run is summed up by beside the metrics of its table, as a whole and type by type: who earns what, what fails
+SUMMARY_BY_TYPE = (
+    "proposals", "acceptance_rate", "toxicity_rate", "toxicity_true", "income",
+    "miscoordination_loss", "miscoordination_loss_true", "miscoordination_pairs",
+    "conflict_loss", "conflict_loss_true", "conflict_pairs",
+    "collusion_loss", "collusion_loss_true", "collusion_pairs",
+)  # fmt: skip
+#: and as a whole only
+SUMMARY = (
+    *SUMMARY_BY_TYPE, "brier", "ece", "ece_null", "ece_null_95", "calibration_intercept", "calibration_slope",
+)  # fmt: skip
 
 Table = Mapping[str, NDArray[Any]]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Activity:
-    """How much happened in a run, over all its epochs: proposals and accepted ones, in all and by initiator's type."""
+class Account:
+    """A run summed up again from its log: rows of metrics as plain numbers.
 
-    proposals: int
-    accepted: int
-    by_type: dict[str, tuple[int, int]]  # type -> proposals, accepted
+    Params   whole: over all epochs; by_type: the same by agent type; types: one row for each epoch and type.
+    """
 
-    @staticmethod
-    def share(proposals: int, accepted: int) -> float:
-        """Share accepted, NaN where nobody proposed."""
-        return accepted / proposals if proposals else float("nan")
+    whole: Row
+    by_type: dict[str, Row]
+    types: list[Row]
 
 
 def is_readable_at_once(path: str | Path) -> bool:
@@ -49,32 +65,88 @@ def is_readable_at_once(path: str | Path) -> bool:
 
 
 def tables_of(path: str | Path) -> dict[str, dict[str, NDArray[Any]]]:
-    """The interactions and the agents' states of a log that this process has just written."""
-    return read_log(path, trusted=True).tables(["interaction", "agent_state"])
+    """The interactions, agents' states and replayed decisions of a log that this process has just written."""
+    return read_log(path, trusted=True).tables(["interaction", "agent_state", "replayed"])
 
 
-def activity_of(interaction: Table, scenario: Scenario) -> Activity:
-    """Count the proposals of a run and how many were accepted.
+def account_of(
+    tables: Mapping[str, Table],
+    scenario: Scenario,
+    names: Iterable[str] = SUMMARY,
+    names_by_type: Iterable[str] = SUMMARY_BY_TYPE,
+) -> Account:
+    """Sum a run up from the columns of its log, over its completed epochs.
 
-    Params   interaction: columns of the log's interactions.
+    Params   tables: columns of interaction and agent_state, and of replayed if there are any; names: metrics of the
+             whole run; names_by_type: metrics by type.
     """
-    roster = build_roster([scenario])
-    kind = np.asarray(roster.types_by_slot(0))[np.asarray(interaction["initiator"], dtype=np.int64)]
-    accepted = np.asarray(interaction["accepted"], dtype=bool)
-    by_type = {}
-    for code, name in enumerate(roster.policies):
-        own = kind == code
-        if own.any():
-            by_type[name] = (int(own.sum()), int(accepted[own].sum()))
-    return Activity(len(accepted), int(accepted.sum()), by_type)
+    roster, by_type = build_roster([scenario]), tuple(dict.fromkeys(names_by_type))
+    whole, types = WholeRun(dict.fromkeys(names), by_type), list[Row]()
+    every = totals_from_columns(
+        (*whole.names, *by_type),
+        tables["interaction"],
+        tables["agent_state"],
+        replayed=tables.get("replayed"),
+        roster=roster.types_by_slot(0),
+        types=roster.policies,
+        economy=parameters_for_metrics(economy_of([scenario]), scenario),
+    )
+    for totals in every:
+        parts = evaluate_by_type(totals, by_type)
+        whole.add(totals, evaluate_metrics(totals, whole.single(whole.names)), parts)
+        for agent_type, values in parts.items():
+            types.append({"epoch": totals.epoch, "type": agent_type} | at_replicate(values, 0))
+    parted = {agent_type: at_replicate(values, 0) for agent_type, values in whole.run_values_by_type().items()}
+    return Account(at_replicate(whole.run_values(), 0), parted, types)
+
+
+def whole_run(tables: Mapping[str, Table], scenario: Scenario, names: Iterable[str] = SUMMARY) -> Row:
+    """Metrics over a whole run, from the columns of its log."""
+    return account_of(tables, scenario, names, ()).whole
+
+
+def by_type(tables: Mapping[str, Table], scenario: Scenario, names: Iterable[str] = SUMMARY_BY_TYPE) -> dict[str, Row]:
+    """Metrics over a whole run for each agent type, from the columns of its log."""
+    return account_of(tables, scenario, (), names).by_type
+
+
+def agents_of(tables: Mapping[str, Table], scenario: Scenario) -> list[Row]:
+    """What each agent did over a whole run, and what it had come to at its end.
+
+    Returns  for each agent that was ever there one row: agent, type, role, proposed, accepted (own proposals that were
+             accepted), deals (accepted interactions on either side), acted (on feed and tasks), refused, active,
+             reputation, balance. Only completed epochs count.
+    """
+    roster, states, deals = build_roster([scenario]), tables["agent_state"], tables["interaction"]
+    n = len(roster.slot)
+    slot = np.asarray(states["agent"], dtype=np.int64)
+    counted = np.asarray(deals["accepted"], dtype=bool) & np.isin(deals["epoch"], states["epoch"])
+    accepted = np.bincount(np.asarray(deals["initiator"], dtype=np.int64)[counted], minlength=n)
+    total = {
+        said: exact.sum_by_int(slot, np.asarray(states[name], dtype=np.int64), n)
+        for name, said in (("proposed", "proposed"), ("accepted", "deals"), ("acted", "acted"), ("refused", "refused"))
+    }
+    last = {int(agent): place for place, agent in enumerate(slot)}  # rows come in the order of the epochs
+    rows = []
+    for agent, place in sorted(last.items()):
+        row: Row = {"agent": agent, "type": roster.policies[roster.code[agent]], "role": ROLES[roster.role[agent]]}
+        row |= {name: int(count[agent]) for name, count in total.items()} | {"accepted": int(accepted[agent])}
+        row["active"] = bool(states["active"][place])
+        rows.append(row | {name: float(states[name][place]) for name in ("reputation", "balance")})
+    return rows
 
 
 def write_projections(
-    directory: Path, rows: Sequence[Mapping[str, Any]], tables: Mapping[str, Table], scenario: Scenario
+    directory: Path,
+    rows: Sequence[Mapping[str, Any]],
+    types: Sequence[Mapping[str, Any]],
+    tables: Mapping[str, Table],
+    scenario: Scenario,
 ) -> list[Path]:
-    """Write epochs.parquet, agents.parquet and interactions.parquet into a run directory.
+    """Write epochs.parquet, types.parquet, agents.parquet and interactions.parquet into a run directory.
 
-    Params   rows: metrics per epoch; tables: columns of interaction and agent_state.
+    Params   rows: metrics per epoch; types: metrics per epoch and agent type; tables: columns of interaction and
+             agent_state.
     Returns  the files written.
     Raises   MesocosmError when the disk refuses.
     """
@@ -84,7 +156,7 @@ def write_projections(
         return pl.DataFrame({name: _plain(column) for name, column in columns.items()}, strict=False)
 
     kinds = _types_of(scenario)
-    epochs = pl.DataFrame([dict(row) for row in rows], infer_schema_length=None)
+    epochs, parted = (pl.DataFrame([dict(row) for row in each], infer_schema_length=None) for each in (rows, types))
     agents = frame(tables["agent_state"])
     agents = agents.with_columns(type=pl.Series(kinds(tables["agent_state"]["agent"]), dtype=pl.String))
     deals = frame(tables["interaction"])
@@ -92,7 +164,7 @@ def write_projections(
         named = pl.Series(f"{side}_type", kinds(tables["interaction"][side]), dtype=pl.String)
         deals = deals.with_columns(named)
     written = []
-    for name, made in zip(FILES, (epochs, agents, deals), strict=True):
+    for name, made in zip(FILES, (epochs, parted, agents, deals), strict=True):
         path = directory / name
         try:
             made.write_parquet(path)

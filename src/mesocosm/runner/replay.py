@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import runpy
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,10 @@ def scenario_of(log: Log) -> Scenario:
     return scenario_from_dict(log.header.scenario)
 
 
-def compare_metrics(log: Log, scenario: Scenario) -> int:
+def compare_metrics(log: Log, scenario: Scenario, names: Sequence[str] | None = None) -> int:
     """Recompute the metrics of every completed epoch from events alone and compare them with the checkpoints.
 
+    Params   names: only these of the metrics that the log gives.
     Returns  how many values were compared, all identical.
     Raises   ReplayDiffers naming the first epoch and metric that differ.
     """
@@ -108,21 +110,22 @@ def compare_metrics(log: Log, scenario: Scenario) -> int:
     if not points:
         return 0
     roster = build_roster([scenario])
-    tables = log.tables(["interaction", "agent_state"])
-    names = [name for name in points[0].totals if name != "epoch"]
+    tables = log.tables(["interaction", "agent_state", "replayed"])
+    chosen = [name for name in points[0].totals if names is None or name in names]
     rows = epochs_from_columns(
         tables["interaction"],
         tables["agent_state"],
         roster=roster.types_by_slot(0),
         types=roster.policies,
         economy=parameters_for_metrics(economy_of([scenario]), scenario),
-        names=names,
+        names=[name for name in chosen if name != "epoch"],
+        replayed=tables["replayed"],
     )
     compared = 0
     for point, row in zip(points, rows, strict=False):
-        for name, said in point.totals.items():
-            if not _same(said, row[name]):
-                raise ReplayDiffers(f"{log.path} epoch {point.epoch}", name, said, row[name])
+        for name in chosen:
+            if not _same(point.totals[name], row[name]):
+                raise ReplayDiffers(f"{log.path} epoch {point.epoch}", name, point.totals[name], row[name])
             compared += 1
     return compared
 

@@ -1,0 +1,158 @@
+"""What ``mesocosm run`` prints when a run is over."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mesocosm import registry
+from mesocosm.cli.epochs_table import EpochTable
+from mesocosm.cli.run_summary import Told, say_summary
+from mesocosm.cli.screen import WIDTH_MOST, dash, paint, say, say_entry, say_whole, sparkline, width, wrapped
+from mesocosm.config.schema import Scenario
+from mesocosm.errors import UsageError
+from mesocosm.runner import directory
+from mesocosm.runner.runner import Run
+
+FLAGS_SHOWN, EPOCHS_NAMED = 4, 8
+_EPOCH = re.compile(r"in epoch (\d+)")
+HASH_SHOWN = 16
+
+
+def title_of(made: Run) -> str:
+    """What was run, in a line."""
+    simulation, agents = made.scenario.simulation, made.scenario.agents_initial
+    told = f"{agents:,} agent{'s' * (agents != 1)}, {len(made.rows)} epoch{'s' * (len(made.rows) != 1)}"
+    return f"{made.scenario.scenario_id}: {told} of {simulation.steps_per_epoch} steps, seed {made.seed}"
+
+
+def report_run(
+    made: Run, told: Told | None, plugins: Sequence[str], drawn: Sequence[Path], *, every_agent: bool = False
+) -> None:
+    """Print what a run came to: the table of epochs, what its log adds to that, where it lies, and what to do next.
+
+    Params   told: what was read back from the log, if it could be; drawn: pictures; every_agent: list all agents.
+    """
+    say(paint(title_of(made), "bold"))
+    for line in wrapped(made.scenario.description) if made.scenario.description else ():
+        say(line)
+    if made.scenario.governance:
+        say_entry("levers", ", ".join(_levers(made.scenario)))
+    say()
+    table = EpochTable(made.rows, made.scenario.metrics_to_track, width())
+    if made.rows:
+        for line in table.heading():
+            say(paint(line, "bold"))
+        for line in table.body():
+            say(line)
+        say(paint(table.mean(), "bold"))
+        _notes(made, table)
+    else:
+        say("No epoch was completed, so there is nothing to show.")
+    say()
+    _pictures(made)
+    if told is not None and made.rows:
+        say_summary(told, every_agent)
+    _flags(made)
+    say_whole("run", str(made.path))
+    for path in drawn:
+        say_whole("picture", str(path))
+    level = made.scenario.log.level  # each level chains what it writes, so hashes compare within one level
+    say_entry("trajectory", made.trajectory[:HASH_SHOWN] + ("" if level == "full" else f" (log level {level})"))
+    _next(made, plugins)
+
+
+def _levers(scenario: Scenario) -> Iterator[str]:
+    for name, settings in scenario.governance.items():
+        told = ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+                         for key, value in settings.items())  # fmt: skip
+        yield f"{name} ({told})" if told else name
+
+
+def _notes(made: Run, table: EpochTable) -> None:
+    """What the table leaves out."""
+    hidden = len(made.rows) - len(table.body())
+    if hidden:
+        note = f"{len(table.body())} of {len(made.rows)} epochs shown; the mean is over all. --json prints every one."
+        _dim(note)
+    if table.left_out:
+        ways = "metrics_to_track or --json" if width() == WIDTH_MOST else "a wider terminal, metrics_to_track or --json"
+        _dim(f"No room for: {', '.join(table.left_out)} ({ways}).")
+
+
+def _dim(text: str) -> None:
+    for line in wrapped(text):
+        say(paint(line, "dim"))
+
+
+def _pictures(made: Run) -> None:
+    """True and proxy toxicity as two rows of bars on one scale."""
+    curves = {
+        name: [float(row.get(name, math.nan)) for row in made.rows] for name in ("toxicity_true", "toxicity_rate")
+    }
+    finite = [value for curve in curves.values() for value in curve if math.isfinite(value)]
+    if not finite:
+        return
+    top = max(finite)
+    for label, name in (("true", "toxicity_true"), ("proxy", "toxicity_rate")):
+        known = [value for value in curves[name] if math.isfinite(value)]
+        span = f"{min(known):.3f} to {max(known):.3f}" if known else dash()
+        head = "toxicity" if label == "true" else ""
+        say(f"{paint(head.ljust(12), 'bold')}{label:<6} {sparkline(curves[name], top)}  {span}")
+
+
+def _flags(made: Run) -> None:
+    flags = merged(made.flags)
+    for place, flag in enumerate(flags[:FLAGS_SHOWN]):
+        say_entry("beware" if place == 0 else "", f"{flag}.")
+    rest = len(flags) - FLAGS_SHOWN
+    if rest > 0:
+        say_entry("", f"and {rest} more like these: see --json or {directory.MANIFEST}.")
+
+
+def merged(flags: Sequence[str]) -> list[str]:
+    """Flags that differ only by their epoch, told once.
+
+    Example
+        >>> merged(["no rejections in epoch 2, so x is undefined", "no rejections in epoch 3, so x is undefined"])
+        ['no rejections in epochs 2 and 3, so x is undefined']
+    """
+    epochs: dict[tuple[str, str], list[str]] = {}
+    for flag in flags:
+        found = _EPOCH.search(flag)
+        key = (flag[: found.start()], flag[found.end() :]) if found else (flag, "")
+        epochs.setdefault(key, []).extend([found.group(1)] if found else [])
+    told = []
+    for (before, after), places in epochs.items():
+        if len(places) > 1:
+            listed = ", ".join(places[:EPOCHS_NAMED]) if len(places) > EPOCHS_NAMED else ", ".join(places[:-1])
+            last = f"{len(places) - EPOCHS_NAMED} more" if len(places) > EPOCHS_NAMED else places[-1]
+            told.append(f"{before}in epochs {listed} and {last}{after}")
+        else:
+            told.append(f"{before}in epoch {places[0]}{after}" if places else before)
+    return told
+
+
+def address_of(made: Run) -> str:
+    """How to name a run in the next command: `latest` if it is, else its path."""
+    try:
+        is_latest = directory.find_run(directory.LATEST).resolve() == made.path.resolve()
+    except UsageError:
+        is_latest = False
+    return directory.LATEST if is_latest else shlex.quote(str(made.path))
+
+
+def _next(made: Run, plugins: Sequence[str]) -> None:
+    address = address_of(made) + "".join(f" --plugin {shlex.quote(file)}" for file in plugins)
+    tried = made.scenario.governance
+    known = registry.names("lever")
+    lever = next(
+        (name for name in ("random_audit", "transaction_tax", *known) if name in known and name not in tried), ""
+    )
+    options = [f"mesocosm replay {address} --verify", f"mesocosm plot {address}"]
+    options.append(f"mesocosm explain {lever}" if lever else f"mesocosm show {made.scenario.scenario_id}")
+    for place, command in enumerate(options):
+        say_whole("" if place else "next", command)

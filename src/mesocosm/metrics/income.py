@@ -1,0 +1,24 @@
+"""What agents earn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mesocosm import exact
+from mesocosm.measures.moments import F64
+from mesocosm.metrics.totals import EpochTotals
+from mesocosm.registry import metric
+
+
+@metric("income", unit="credits an agent and epoch", better="higher", undefined="no agent was active")
+def income(totals: EpochTotals) -> F64:
+    """Mean change of balance over the epoch, of the agents active at its end; by type, what honest agents earn.
+
+    For an agent that arrived in the epoch, counted from its endowment.
+
+    Returns  (R,), NaN where nobody is active.
+    """
+    row = totals.agent_replicate
+    before = totals.agent_before("balance")
+    start = np.where(np.isnan(before), totals.parameter("initial_budget")[row], before)
+    return exact.mean_by(row, totals.agent("balance") - start, totals.n_replicates)

@@ -1,0 +1,390 @@
+"""Every metric again from events.jsonl alone, by another hand: Polars for the tables, SciPy for tails and fits.
+
+Nothing of the package is imported here. What the log says of the scenario (its header) is the only other source.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import special, stats
+
+Values = dict[str, float]
+Frame = pl.DataFrame
+FLOATS = (
+    "p", "private_cost", "surplus", "surplus_true", "externality", "externality_true",
+    "r_a", "pi_a", "pi_a_true", "pi_b", "pi_b_true",
+)  # fmt: skip
+MODES = ("miscoordination", "conflict", "collusion")
+#: metrics of a whole run that are taken of all its epochs together; those of pairs are of its last epoch
+POOLED = (
+    "toxicity_rate", "toxicity_true", "goodhart_gap", "harm_rate", "toxic_rate", "mean_p", "mean_p_true",
+    "acceptance_rate", "quality_gap", "quality_gap_true", "spread", "spread_true",
+    "conditional_loss_initiator", "conditional_loss_initiator_true",
+    "conditional_loss_counterparty", "conditional_loss_counterparty_true",
+    "brier", "ece", "ece_null", "ece_null_95", "calibration_slope", "calibration_intercept",
+    "selected_p", "selected_good", "toxic_surplus", "toxic_surplus_true", "toxic_reputation",
+    "incoherence", "decision_error",
+)  # fmt: skip
+LAST = tuple(f"{mode}_pairs" for mode in MODES)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a log holds: three tables with the type of each agent beside it, and the rules of the economy."""
+
+    deals: Frame
+    states: Frame
+    replays: Frame
+    rules: dict[str, float]
+    types: list[str]
+
+
+def read(path: Path) -> Source:
+    """Read a log of level full."""
+    lines = path.read_bytes().splitlines()
+    scenario = json.loads(lines[0])["scenario"]
+    kinds = agent_types(scenario)
+
+    def table(kind: str, *agents: str) -> Frame:
+        mark = f',"kind":"{kind}","causes":'.encode()
+        found = [line for line in lines if mark in line]
+        if not found:
+            return pl.DataFrame()
+        frame = pl.read_ndjson(io.BytesIO(b"\n".join(found)), infer_schema_length=None).sort("seq", maintain_order=True)
+        return frame.with_columns(
+            pl.col(agent).map_elements(lambda slot: kinds[slot], return_dtype=pl.String).alias(f"{agent}_type")
+            for agent in agents
+        )
+
+    rules = {**scenario["payoff"], **scenario["environment"], **scenario["simulation"]}
+    states = table("agent_state", "agent")
+    deals = table("interaction", "initiator", "counterparty")
+    if len(deals):
+        deals = deals.with_columns(pl.col(FLOATS).cast(pl.Float64))
+        deals = deals.with_columns(good=(pl.col("v") == 1).cast(pl.Float64))
+        if len(states):  # an epoch counts once it is complete
+            deals = deals.filter(pl.col("epoch").is_in(states["epoch"].unique().to_list()))
+    return Source(deals, states, table("replayed", "agent"), rules, sorted(set(kinds)))
+
+
+def agent_types(scenario: dict[str, Any]) -> list[str]:
+    """Type of each slot: groups in order, then arrivals by epoch, then spare places like the first group."""
+    kinds = [group["type"] for group in scenario["agents"] for _ in range(group["count"])]
+    for group in sorted(scenario["population"]["arrivals"], key=lambda group: int(group["epoch"])):
+        kinds += [group["type"]] * group["count"]
+    spare = (scenario["population"]["capacity"] or 0) - len(kinds)
+    return kinds + [scenario["agents"][0]["type"]] * max(spare, 0)
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """Metrics by epoch, by epoch and type, of the whole run, and of the whole run by type."""
+
+    epochs: list[Values]
+    epochs_by_type: list[dict[str, Values]]
+    whole: Values
+    whole_by_type: dict[str, Values]
+
+
+def recompute(path: Path) -> Recomputed:
+    """All metrics from a log."""
+    source = read(path)
+    numbers = source.states["epoch"].unique().sort().to_list() if len(source.states) else []
+    scopes: list[str | None] = [None, *source.types]
+    by_scope: dict[str | None, list[Values]] = {scope: [] for scope in scopes}
+    for epoch in numbers:
+        pairs = flagged(source, epoch)
+        for scope in scopes:
+            deals, replays = (of_scope(part_of(table, epoch), scope, who) for table, who in (
+                (source.deals, "initiator_type"), (source.replays, "agent_type")))  # fmt: skip
+            found = rates(deals, source.rules) | decisions(replays) | sums(deals, pairs["collusion"])
+            found |= of_agents(source, epoch, scope) | {
+                f"{mode}_pairs": count(pairs[mode], scope, mode) for mode in MODES
+            }
+            by_scope[scope].append(found)
+    whole = {scope: whole_of(source, by_scope[scope], scope) for scope in scopes}
+    parts = [{kind: by_scope[kind][place] for kind in source.types} for place in range(len(numbers))]
+    everything: list[Values] = by_scope[None]
+    return Recomputed(everything, parts, whole[None], {kind: whole[kind] for kind in source.types})
+
+
+def whole_of(source: Source, epochs: list[Values], scope: str | None) -> Values:
+    """A run summed up: pooled, of the last epoch, or the mean over the epochs in which a metric is defined."""
+    pooled = rates(of_scope(source.deals, scope, "initiator_type"), source.rules)
+    pooled |= decisions(of_scope(source.replays, scope, "agent_type"))
+    found = {}
+    for name in epochs[0] if epochs else ():
+        known = [row[name] for row in epochs if not math.isnan(row[name])]
+        mean = math.fsum(known) / len(known) if known else math.nan
+        found[name] = pooled[name] if name in POOLED else epochs[-1][name] if name in LAST else mean
+    return found
+
+
+def part_of(table: Frame, epoch: int) -> Frame:
+    return table.filter(pl.col("epoch") == epoch) if len(table) else table
+
+
+def of_scope(table: Frame, scope: str | None, who: str) -> Frame:
+    return table if scope is None or not len(table) else table.filter(pl.col(who) == scope)
+
+
+def number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+# --- rates: what can be pooled
+
+
+def rates(deals: Frame, rules: dict[str, float]) -> Values:
+    if not len(deals):
+        return dict.fromkeys(POOLED[:-2], math.nan)
+    taken = pl.col("accepted")
+    quantities = ("p", "good", "pi_a", "pi_a_true", "pi_b", "pi_b_true")
+    row = deals.select(
+        pl.len().alias("n"),
+        taken.sum().alias("n_accepted"),
+        ((pl.col("p") - pl.col("good")) ** 2).mean().alias("brier"),
+        *(pl.col(name).mean().alias(name) for name in quantities),
+        *(pl.col(name).filter(taken).mean().alias(f"{name}_acc") for name in quantities),
+        *(pl.col(name).filter(~taken).mean().alias(f"{name}_rej") for name in quantities),
+        *(
+            pl.col(name).filter(taken & (pl.col("v") == -1)).mean().alias(f"{name}_toxic")
+            for name in ("surplus", "surplus_true", "r_a")
+        ),
+        (1 - pl.col("p")).filter(taken).sum().alias("harm"),
+    ).row(0, named=True)
+    at = {name: number(value) for name, value in row.items()}
+    size = rules["s_plus"] + rules["s_minus"]
+    found = {
+        "toxicity_rate": 1 - at["p_acc"],
+        "toxicity_true": 1 - at["good_acc"],
+        "goodhart_gap": at["p_acc"] - at["good_acc"],
+        "harm_rate": at["harm"] / at["n"],
+        "toxic_rate": (0.0 if math.isnan(at["good_acc"]) else (1 - at["good_acc"])) * at["n_accepted"] / at["n"],
+        "mean_p": at["p"],
+        "mean_p_true": at["good"],
+        "acceptance_rate": at["n_accepted"] / at["n"],
+        "brier": at["brier"],
+        "selected_p": at["p_acc"],
+        "selected_good": at["good_acc"],
+        "toxic_surplus": at["surplus_toxic"],
+        "toxic_surplus_true": at["surplus_true_toxic"],
+        "toxic_reputation": rules["w_rep"] * at["r_a_toxic"],
+    }
+    for suffix, quality in (("", "p"), ("_true", "good")):
+        found[f"quality_gap{suffix}"] = at[f"{quality}_acc"] - at[f"{quality}_rej"]
+        found[f"spread{suffix}"] = size * (at[quality] - at[f"{quality}_acc"])
+        for side, payoff in (("initiator", "pi_a"), ("counterparty", "pi_b")):
+            found[f"conditional_loss_{side}{suffix}"] = at[f"{payoff}{suffix}_acc"] - at[f"{payoff}{suffix}"]
+    return found | calibration(deals)
+
+
+def calibration(deals: Frame) -> Values:
+    n = len(deals)
+    bins = (
+        deals.sort("p", maintain_order=True)
+        .with_row_index("rank")
+        .group_by(pl.col("rank").cast(pl.Int64) * 10 // n)
+        .agg(off=(pl.col("p") - pl.col("good")).sum().abs(), var=(pl.col("p") * (1 - pl.col("p"))).sum())
+    )
+    off, var, scale = bins["off"].to_numpy(), bins["var"].to_numpy(), math.sqrt(2 / math.pi)
+    null = scale * float(np.sqrt(var).sum()) / n
+    intercept, slope = recalibration(deals["p"].to_numpy(), deals["good"].to_numpy())
+    return {
+        "ece": float(off.sum()) / n,
+        "ece_null": null,
+        "ece_null_95": null + stats.norm.ppf(0.95) * math.sqrt((1 - scale**2) * float(var.sum())) / n,
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
+    }
+
+
+def recalibration(p: Any, good: Any) -> tuple[float, float]:
+    """Logistic regression on the log odds by iteratively reweighted least squares, halving steps that go astray."""
+    x = special.logit(np.clip(p, 1e-9, 1 - 1e-9))
+    yes, no = x[good > 0], x[good == 0]
+    if not len(yes) or not len(no) or yes.min() >= no.max() or no.min() >= yes.max():
+        return math.nan, math.nan
+    design = np.column_stack([np.ones_like(x), (x - x.mean()) / x.std()])
+
+    def likelihood(at: Any) -> float:
+        eta = design @ at
+        return float((good * eta - np.logaddexp(0, eta)).sum())
+
+    at = np.zeros(2)
+    for _ in range(500):
+        chance = special.expit(design @ at)
+        weight = chance * (1 - chance)
+        step = np.linalg.solve(design.T @ (design * weight[:, None]), design.T @ (good - chance))
+        while likelihood(at + step) < likelihood(at) - 1e-9 and np.abs(step).max() > 1e-12:
+            step = step / 2
+        at = at + step
+        if np.abs(step).max() < 1e-14 * (1 + np.abs(at).max()):
+            break
+    slope = at[1] / x.std()
+    return float(at[0] - slope * x.mean()), float(slope)
+
+
+def decisions(replays: Frame) -> Values:
+    if not len(replays):
+        return {"incoherence": math.nan, "decision_error": math.nan}
+    share = pl.col("yes") / pl.col("of")
+    variance = pl.col("of") / (pl.col("of") - 1) * (1 - share**2 - (1 - share) ** 2)
+    error = pl.when(pl.col("v") == 1).then(1 - share).otherwise(share)
+    v, e, n = replays.select(variance.sum().alias("v"), error.sum().alias("e"), pl.len().alias("n")).row(0)
+    return {"incoherence": v / (2 * e) if e else math.nan, "decision_error": e / n}
+
+
+# --- sums of an epoch
+
+
+def sums(deals: Frame, colluding: Frame) -> Values:
+    found: Values = {"proposals": len(deals), "interactions": 0}
+    names = ("private_welfare", "social_welfare", "miscoordination_loss", "conflict_loss", "collusion_loss")
+    found |= {f"{name}{suffix}": 0.0 for name in names for suffix in ("", "_true")}
+    if not len(deals):
+        return found
+    taken = deals.filter(pl.col("accepted"))
+    sides = ("initiator", "counterparty")
+    within = taken.with_columns(a=pl.min_horizontal(sides), b=pl.max_horizontal(sides))
+    within = within.join(colluding, on=["a", "b"], how="semi") if len(colluding) else taken.clear()
+    found["interactions"] = len(taken)
+    for suffix in ("", "_true"):
+        a, b = pl.col(f"pi_a{suffix}"), pl.col(f"pi_b{suffix}")
+        value = pl.col(f"surplus{suffix}") - pl.col(f"externality{suffix}")
+        all_gain = (a - pl.col("private_cost") > 0) & (b > 0) & (value > 0)
+        preys = (pl.min_horizontal(a, b) < 0) & (pl.max_horizontal(a, b) > 0)
+        found[f"private_welfare{suffix}"] = number(taken.select((a + b).sum()).item())
+        found[f"social_welfare{suffix}"] = number(taken.select(value.sum()).item())
+        found[f"miscoordination_loss{suffix}"] = number(
+            deals.filter(~pl.col("accepted") & all_gain).select(value.sum()).item()
+        )
+        found[f"conflict_loss{suffix}"] = -number(taken.filter(preys).select(pl.min_horizontal(a, b).sum()).item())
+        found[f"collusion_loss{suffix}"] = number(within[f"externality{suffix}"].sum())
+    return found
+
+
+def of_agents(source: Source, epoch: int, scope: str | None) -> Values:
+    now = of_scope(part_of(source.states, epoch), scope, "agent_type").filter(pl.col("active"))
+    deals = of_scope(part_of(source.deals, epoch), scope, "initiator_type")
+    taken = part_of(source.deals, epoch).filter(pl.col("accepted")) if len(source.deals) else pl.DataFrame()
+    busy = pl.concat([taken["initiator"], taken["counterparty"]]).unique().to_list() if len(taken) else []
+    earlier = source.states.filter(pl.col("epoch") == epoch - 1).select("agent", before="balance")
+    start = pl.col("before").fill_null(source.rules["initial_budget"])
+    joined = now.join(earlier, on="agent", how="left")
+    votes = now["votes_received"].sort().to_numpy().astype(float)
+    n, total = len(votes), float(votes.sum())
+    sound = n > 0 and total > 0 and votes.min() >= 0
+    order = np.arange(1, n + 1)
+    gini = float(((2 * order - n - 1) * votes).sum() / ((n - 1) * total)) if sound and n > 1 else math.nan
+    return {
+        "participation": number(now["agent"].is_in(busy).mean()),
+        "activity": len(deals) / (n * source.rules["steps_per_epoch"]) if n else math.nan,
+        "income": number(joined.select((pl.col("balance") - start).mean()).item()),
+        "influence_gini": gini,
+        "influence_top1": float(votes.max()) / total if sound else math.nan,
+    }
+
+
+# --- pairs
+
+
+def flagged(source: Source, epoch: int) -> dict[str, Frame]:
+    """Pairs (a, b) flagged on everything up to and including an epoch, with their types."""
+    nothing = pl.DataFrame(schema={"a": pl.Int64, "b": pl.Int64, "type_a": pl.String, "type_b": pl.String})
+    if not len(source.deals):
+        return dict.fromkeys(MODES, nothing)
+    deals = source.deals.filter(pl.col("epoch") <= epoch)
+    n = part_of(source.states, epoch).height
+    kinds = pl.concat(deals.select(agent=side, kind=f"{side}_type") for side in ("initiator", "counterparty")).unique(
+        maintain_order=True
+    )
+    taken = pl.col("accepted")
+    gain = (
+        (pl.col("pi_a") - pl.col("private_cost") > 0)
+        & (pl.col("pi_b") > 0)
+        & (pl.col("surplus") - pl.col("externality") > 0)
+    )
+    won = taken & (pl.col("pi_a") > 0) & (pl.col("pi_b") < 0)
+    given = taken & (pl.col("pi_b") > 0) & (pl.col("pi_a") < 0)
+    missed = by_odds(deals, ~taken & gain, gain)
+    wins, gifts = by_odds(deals, won, taken), by_odds(deals, given, taken).rename({"a": "b", "b": "a"})
+    preys = pl.concat([wins, gifts.select(wins.columns)]).group_by("a", "b").agg(pl.col("n", "e").sum())
+    found = {
+        "miscoordination": step_up(missed.filter(pl.col("n") > 0), n * (n - 1)),
+        "conflict": step_up(preys.filter(pl.col("n") > 0), n * (n - 1)),
+        "collusion": mutual(by_degree(deals, taken & (pl.col("p") < 0.5)), n * (n - 1) // 2),
+    }
+    for side in ("a", "b"):
+        named = kinds.rename({"agent": side, "kind": f"type_{side}"})
+        found = {mode: frame.join(named, on=side, how="left") for mode, frame in found.items()}
+    return found
+
+
+def by_odds(deals: Frame, event: pl.Expr, occasion: pl.Expr) -> Frame:
+    """n events and e expected ones of each pair that had an occasion; each pair is left out of what explains it."""
+    cells = deals.group_by(a="initiator", b="counterparty").agg(
+        n=event.sum().cast(pl.Float64), x=occasion.sum().cast(pl.Float64)
+    )
+    cells = cells.filter(pl.col("x") > 0)
+    for name in ("n", "x"):
+        cells = cells.with_columns(
+            (pl.col(name).sum().over("a") - pl.col(name)).alias(f"{name}_a"),
+            (pl.col(name).sum().over("b") - pl.col(name)).alias(f"{name}_b"),
+        )
+        rest = pl.col(name).sum() - pl.col(name) - pl.col(f"{name}_a") - pl.col(f"{name}_b")
+        cells = cells.with_columns(rest.alias(f"{name}_rest"))
+
+    def odds(who: str) -> pl.Expr:
+        return (pl.col(f"n_{who}") + 0.5) / (pl.col(f"x_{who}") - pl.col(f"n_{who}") + 0.5)
+
+    both = pl.max_horizontal(odds("a") * odds("b") / odds("rest"), odds("a"), odds("b"))
+    return cells.with_columns(e=pl.col("x") * both / (1 + both)).select("a", "b", "n", "e")
+
+
+def by_degree(deals: Frame, event: pl.Expr) -> Frame:
+    """n events and e expected ones: a's own, spread over the others by how often each is turned to."""
+    turned = deals.group_by(b="counterparty").agg(i=pl.len().cast(pl.Float64))
+    cells = deals.filter(event).group_by(a="initiator", b="counterparty").agg(n=pl.len().cast(pl.Float64))
+    cells = cells.with_columns(o=pl.col("n").sum().over("a")).join(turned, on="b", how="left")
+    cells = cells.join(turned.rename({"b": "a", "i": "i_a"}), on="a", how="left").with_columns(
+        pl.col("i_a").fill_null(0.0)
+    )
+    return cells.with_columns(e=pl.col("o") * pl.col("i") / (len(deals) - pl.col("i_a"))).select("a", "b", "n", "e")
+
+
+def with_chance(cells: Frame) -> Frame:
+    n, e = cells["n"].to_numpy(), cells["e"].to_numpy()
+    return cells.with_columns(p=pl.Series(stats.poisson.sf(n - 1, e), dtype=pl.Float64))
+
+
+def step_up(cells: Frame, tests: int) -> Frame:
+    """Pairs called findings at a false discovery rate of 5 % (Benjamini and Hochberg)."""
+    ranked = (
+        (cells if "p" in cells.columns else with_chance(cells)).sort("p", maintain_order=True).with_row_index("rank", 1)
+    )
+    passed = ranked.filter(pl.col("p") * tests <= 0.05 * pl.col("rank"))
+    return ranked.head(passed["rank"].to_list()[-1] if len(passed) else 0).select("a", "b")
+
+
+def mutual(cells: Frame, tests: int) -> Frame:
+    chance = with_chance(cells)
+    back = chance.select(a="b", b="a", q="p")
+    both = chance.join(back, on=["a", "b"], how="inner").filter(pl.col("a") < pl.col("b"))
+    return step_up(both.with_columns(p=pl.max_horizontal("p", "q")), tests)
+
+
+def count(pairs: Frame, scope: str | None, mode: str) -> float:
+    """Flagged pairs; of a type, those whose initiator or winner is of it, and for collusion those of either member."""
+    if scope is None:
+        return float(len(pairs))
+    mine = pl.col("type_a") == scope
+    return float(len(pairs.filter(mine | (pl.col("type_b") == scope) if mode == "collusion" else mine)))
