@@ -19,10 +19,15 @@ run: core
 	@$(MESOCOSM) run baseline --epochs 10 --seed 42 --plot
 	@$(MESOCOSM) replay latest --verify
 	@echo
+	@echo "Does an audit help? Thirty pairs of runs, without and with one:"
+	@echo
+	@$(MESOCOSM) compare baseline --set governance.random_audit.probability=0.2
+	@echo
 	@echo "Try next:"
-	@echo "  .venv/bin/mesocosm run status_game --seed 42"
-	@echo "  .venv/bin/mesocosm run baseline --seed 42 --set governance.transaction_tax.rate=0.1"
-	@echo "  .venv/bin/mesocosm explain transaction_tax"
+	@echo "  .venv/bin/mesocosm compare appearances --set governance.random_audit.probability=0.5 \\"
+	@echo "      --set governance.random_audit.reads=proxy"
+	@echo "  .venv/bin/mesocosm explain decision latest --agent 3 --step 20"
+	@echo "  .venv/bin/mesocosm run adversarial_attack --seed 42 --plot"
 
 test: lint
 	@echo "Tests ..."

@@ -1,4 +1,5 @@
 from mesocosm.agents.contract import Agent, agent
+from mesocosm.analysis.comparison import compare
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.registry import lever, metric, param, policy
@@ -10,6 +11,7 @@ __all__ = [
     "Scenario",
     "__version__",
     "agent",
+    "compare",
     "lever",
     "load_run",
     "load_scenario",

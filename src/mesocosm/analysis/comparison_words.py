@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from mesocosm import registry
 from mesocosm.analysis.comparison import CHANGED, FROZEN, LEARNING, Comparison
 from mesocosm.analysis.statistics import PairedEffect
 
+DIGITS_MOST = 6
 TRUTH, PROXY, WELFARE = "toxicity_true", "toxicity_rate", "social_welfare_true"
 
 
@@ -52,7 +52,8 @@ def _response(found: Comparison) -> str:
     told = f"With frozen agents, who do not respond to it, true toxicity {moved(frozen)}."
     if response.is_exactly_zero:
         return f"{told} Nobody responds: both are the same."
-    more = f"{signed(response.change)} {interval(response)}"
+    digits = digits_of(response)
+    more = f"{signed(response.change, digits)} {interval(response, digits)}"
     if not response.excludes_zero:
         return f"{told} That agents respond makes no clear difference: {more}."
     return f"{told} That agents respond makes the difference of {more}."
@@ -95,10 +96,19 @@ def _is_undefined(found: Comparison, metric: str, kind: str) -> bool:
     return found.effect(metric, "sham", kind).n == 0
 
 
+def digits_of(effect: PairedEffect, digits: int = 3) -> int:
+    """Digits that keep an interval which excludes 0 from looking as if it did not."""
+    if effect.excludes_zero:
+        while digits < DIGITS_MOST and 0.0 in (round(effect.low, digits), round(effect.high, digits)):
+            digits += 1
+    return digits
+
+
 def moved(effect: PairedEffect, digits: int = 3) -> str:
     """How a quantity moves, from where to where, with its interval."""
     if effect.n == 0 or math.isnan(effect.change):
         return "is undefined"
+    digits = digits_of(effect, digits)
     ends = f"from {effect.base:.{digits}f} to {effect.treated:.{digits}f}"
     if effect.is_exactly_zero:
         return f"does not change at all ({effect.base:.{digits}f})"
@@ -131,11 +141,3 @@ def interval(effect: PairedEffect, digits: int = 3) -> str:
 def chance(effect: PairedEffect) -> str:
     """The p value as people write it."""
     return "p < .001" if effect.p_value < 0.001 else f"p = {effect.p_value:.3f}".replace("0.", ".")
-
-
-def is_better(metric: str, change: float) -> bool | None:
-    """Whether a change of a metric is for the better; None where it is neither or where nothing changes."""
-    direction = registry.find("metric", metric).facts["better"]
-    if direction == "neither" or change == 0.0 or math.isnan(change):
-        return None
-    return bool((change > 0.0) == (direction == "higher"))

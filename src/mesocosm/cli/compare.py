@@ -13,7 +13,7 @@ from mesocosm import registry
 from mesocosm.analysis.comparison import FIRST_SEED, FROZEN, LEARNING, Comparison, compare
 from mesocosm.analysis.comparison_plot import plot_comparison
 from mesocosm.analysis.comparison_record import comparison_as_dict, save_comparison
-from mesocosm.analysis.comparison_words import interval, sentences, signed
+from mesocosm.analysis.comparison_words import digits_of, interval, sentences, signed
 from mesocosm.cli.arguments import AsJson, Overrides, Plugins
 from mesocosm.cli.epochs_table import decimals_of
 from mesocosm.cli.progress import ShareBar
@@ -112,9 +112,10 @@ def _report(found: Comparison, asked: list[str]) -> None:
     for line in wrapped(found.title):
         say(paint(line, "bold"))
     purpose = ", for tuning" if seeds[0] < FIRST_SEED else ""
+    time = base.simulation
     say(
         f"{len(seeds)} paired seeds ({seeds[0]} to {seeds[-1]}{purpose}), {base.agents_initial:,} agents, "
-        f"{base.simulation.epochs} epochs of {base.simulation.steps_per_epoch} steps"
+        f"{time.epochs} epoch{'s' * (time.epochs != 1)} of {time.steps_per_epoch} steps"
     )
     say()
     for number, line in enumerate(_table(found, asked)):
@@ -140,7 +141,7 @@ def _table(found: Comparison, asked: list[str]) -> Iterator[str]:
     for name in names:
         effect = found.effect(name, adaptation=kind)
         digits = decimals_of(name, [effect.base, effect.treated])
-        digits = max(digits, 3) if abs(effect.change) < 1 else digits
+        digits = digits_of(effect, max(digits, 3) if abs(effect.change) < 1 else digits)
         if effect.n == 0:
             rows.append([name, *[dash()] * 5])
             continue

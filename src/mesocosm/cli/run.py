@@ -162,6 +162,7 @@ def _as_json(made: Run, told: Told | None) -> dict[str, Any]:
         "reason": made.reason,
         "trajectory_sha256": made.trajectory,
         "flags": made.flags,
+        "levers_fired": made.fired,
         "epochs": made.rows,
     }
     if told is not None:

@@ -12,7 +12,6 @@ from mesocosm import registry
 from mesocosm.cli.epochs_table import EpochTable
 from mesocosm.cli.run_summary import Told, say_summary
 from mesocosm.cli.screen import WIDTH_MOST, dash, paint, say, say_entry, say_whole, sparkline, width, wrapped
-from mesocosm.config.schema import Scenario
 from mesocosm.errors import UsageError
 from mesocosm.runner import directory
 from mesocosm.runner.runner import Run
@@ -40,7 +39,7 @@ def report_run(
     for line in wrapped(made.scenario.description) if made.scenario.description else ():
         say(line)
     if made.scenario.governance:
-        say_entry("levers", ", ".join(_levers(made.scenario)))
+        say_entry("levers", ", ".join(_levers(made)))
     say()
     table = EpochTable(made.rows, made.scenario.metrics_to_track, width())
     if made.rows:
@@ -65,11 +64,13 @@ def report_run(
     _next(made, plugins)
 
 
-def _levers(scenario: Scenario) -> Iterator[str]:
-    for name, settings in scenario.governance.items():
-        told = ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
-                         for key, value in settings.items())  # fmt: skip
-        yield f"{name} ({told})" if told else name
+def _levers(made: Run) -> Iterator[str]:
+    """Each lever with its settings, and how often it did something."""
+    for name, settings in made.scenario.governance.items():
+        told = [f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in settings.items()]
+        if name in made.fired:
+            told.append(f"fired {made.fired[name]:,} time{'s' * (made.fired[name] != 1)}")
+        yield f"{name} ({', '.join(told)})" if told else name
 
 
 def _notes(made: Run, table: EpochTable) -> None:

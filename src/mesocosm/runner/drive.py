@@ -58,6 +58,7 @@ class Outcome:
     states: list[str] = field(default_factory=list)  # state hash of each replicate at the last checkpoint
     whole: list[dict[str, float]] = field(default_factory=list)
     whole_by_type: list[dict[str, dict[str, float]]] = field(default_factory=list)
+    fired: list[dict[str, int]] = field(default_factory=list)  # how often each lever of a replicate did something
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ def drive(
     batch = open_batch(plan.scenarios, plan.seeds, plan.detail)
     tally, names = open_tally(plan, batch.roster, batch.economy), plan.metric_names()
     whole = WholeRun(names, by_type=names if plan.by_type else ())
-    outcome = Outcome([[] for _ in plan.seeds], "", [[] for _ in plan.seeds])
+    outcome = Outcome([[] for _ in plan.seeds], "", [[] for _ in plan.seeds], fired=[{} for _ in plan.seeds])
     play = play_batch(batch, plan.extra_levers)
     answer: Any = None
     last_state: EventBatch | None = None
@@ -128,6 +129,7 @@ def drive(
         answer = None
         if isinstance(item, EventBatch):
             last_state = item if item.kind == "agent_state" else last_state
+            _count_fired(item, outcome.fired)
             _take_events(plan, item, tally, logs, decider)
         elif isinstance(item, DecisionRequest):
             answer = _decide(item, decider)
@@ -141,7 +143,17 @@ def drive(
     if logs is not None:
         logs.end(outcome.reason, len(outcome.rows[0]))
     _sum_up(whole, outcome)
+    for flags, fired in zip(outcome.flags, outcome.fired, strict=True):
+        flags += [f"the lever {name} never fired: it did nothing at all" for name, count in fired.items() if not count]
     return outcome
+
+
+def _count_fired(batch: EventBatch, fired: list[dict[str, int]]) -> None:
+    """Add up what the levers say at the end of an epoch."""
+    if batch.kind == "fired":
+        columns = (batch.replicate.tolist(), batch.column["lever"], batch.column["count"].tolist())
+        for replicate, name, count in zip(*columns, strict=True):
+            fired[replicate][name] = fired[replicate].get(name, 0) + count
 
 
 def _take_events(plan: Plan, batch: EventBatch, tally: Tally, logs: LogSet | None, decider: Decider | None) -> None:

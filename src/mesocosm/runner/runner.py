@@ -45,6 +45,7 @@ class Run:
     reason: str
     flags: list[str] = field(default_factory=list)
     trajectory: str = ""
+    fired: dict[str, int] = field(default_factory=dict)  # how often each lever did something
 
     @property
     def log_path(self) -> Path:
@@ -203,6 +204,7 @@ def load_run(name: str | Path = directory.LATEST) -> Run:
         rows=rows,
         reason=end.reason if end is not None else "cut",
         flags=[str(flag) for flag in manifest.get("flags") or ()],
+        fired={str(name): int(count) for name, count in (manifest.get("levers_fired") or {}).items()},
         trajectory=end.trajectory if end is not None else "",
     )
 
@@ -267,7 +269,7 @@ def _play(
     ) as logs:
         outcome = drive(plan, logs, decider=decider or AgentsDriver(plan.scenarios), orders=asked, progress=progress)
         trajectory = logs.writers[0].trajectory
-    made = Run(target, scenario, seed, outcome.rows[0], outcome.reason, _told(outcome), trajectory)
+    made = Run(target, scenario, seed, outcome.rows[0], outcome.reason, _told(outcome), trajectory, outcome.fired[0])
     if in_directory:
         facts |= {
             "status": "completed" if outcome.reason == "completed" else "killed",
@@ -277,6 +279,7 @@ def _play(
             "epochs": len(made.rows),
             "trajectory_sha256": trajectory,
             "flags": made.flags,
+            "levers_fired": made.fired,
             "paused_at": paused,
         }
         directory.write_manifest(target, facts)

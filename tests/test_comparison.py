@@ -1,0 +1,295 @@
+"""Comparing a scenario with and without a change: paired, exact, with controls, and told so that nobody is misled."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mesocosm as mc
+from mesocosm.analysis import comparison
+from mesocosm.analysis.comparison import BASE, CHANGED, Arm, Comparison, compare
+from mesocosm.analysis.comparison_plot import figure_of_comparison
+from mesocosm.analysis.comparison_words import chance, interval, moved, sentences, signed
+from mesocosm.analysis.statistics import difference_of_effects, paired_effect
+from mesocosm.cli.main import main
+from mesocosm.errors import ConfigError, UsageError
+from mesocosm.runner.drive import Plan, drive
+from scenario_strategy import effort
+from trajectory import scenario
+
+AUDIT = ["governance.random_audit.probability=0.5"]
+VALUES = st.lists(st.floats(-100, 100), min_size=3, max_size=30)
+
+
+@pytest.fixture(scope="module")
+def found() -> Comparison:
+    return compare("baseline", AUDIT, seeds=4, epochs=2)
+
+
+# --- paired effects
+
+
+@given(VALUES, VALUES)
+@effort(60, 1000)
+def test_a_paired_effect_is_the_paired_t_test(one: list[float], two: list[float]) -> None:
+    n = min(len(one), len(two))
+    treated, base = np.array(one[:n]), np.array(two[:n])
+    difference = treated - base
+    effect = paired_effect(treated, base)
+    assert effect.change == pytest.approx(difference.mean(), abs=1e-12)
+    if difference.std() < 1e-9:
+        return
+    expected = scipy.stats.ttest_rel(treated, base)
+    low, high = expected.confidence_interval(0.95)
+    assert (effect.low, effect.high) == pytest.approx((low, high), rel=1e-9, abs=1e-12)
+    assert effect.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    unpaired = treated.var(ddof=1) + base.var(ddof=1)
+    assert effect.variance_reduction == pytest.approx(unpaired / difference.var(ddof=1), rel=1e-9)
+
+
+def test_pairs_with_an_undefined_side_are_left_out_and_counted() -> None:
+    effect = paired_effect([1.0, math.nan, 3.0, 4.0], [0.0, 1.0, math.nan, 1.0])
+    assert (effect.n, effect.undefined, effect.change) == (2, 2, 2.0)
+    nothing = paired_effect([math.nan], [1.0])
+    assert (nothing.n, nothing.undefined) == (0, 1)
+    assert math.isnan(nothing.change)
+    assert not nothing.excludes_zero
+    single = paired_effect([2.0], [1.0])
+    assert (single.n, single.change) == (1, 1.0)
+    assert math.isnan(single.low)
+    assert not single.excludes_zero
+
+
+def test_no_difference_at_all_is_told_from_a_small_one() -> None:
+    same = paired_effect([1.0, 2.0], [1.0, 2.0])
+    assert same.is_exactly_zero
+    assert same.p_value == 1.0
+    assert math.isinf(same.variance_reduction)
+    assert not paired_effect([1.0, 2.0 + 1e-12], [1.0, 2.0]).is_exactly_zero
+
+
+def test_the_difference_of_two_effects_is_paired_too() -> None:
+    random = np.random.default_rng(1)
+    luck = random.normal(size=40)
+    one, other = (luck + 2.0, luck), (luck + 0.5 + 0.1 * random.normal(size=40), luck)
+    effect = difference_of_effects(one, other)
+    assert effect.change == pytest.approx(1.5, abs=0.1)
+    assert effect.high - effect.low < 0.2
+
+
+# --- a comparison
+
+
+def test_the_arms_are_the_runs_one_would_get_one_by_one(found: Comparison) -> None:
+    for (kind, name), arm in found.arms.items():
+        for number in (0, 3):
+            alone = drive(Plan([arm.scenario], [found.seeds[number]], "epoch", names=found.metrics))
+            for metric in found.metrics:
+                assert repr(alone.whole[0][metric]) == repr(float(arm.whole[metric][number])), (kind, name, metric)
+            course = [row["toxicity_true"] for row in alone.rows[0]]
+            assert arm.epochs["toxicity_true"][number].tolist() == course
+
+
+def test_how_runs_are_parted_into_tables_changes_nothing(found: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "BLOCK_ROWS", 33)
+    again = compare("baseline", AUDIT, seeds=4, epochs=2)
+    assert again.per_seed.equals(found.per_seed, null_equal=True)
+    assert str(again.effects) == str(found.effects)
+
+
+def test_controls_and_both_kinds_of_agents_stand_beside_the_change(found: Comparison) -> None:
+    assert found.adaptations == ("learning", "frozen")
+    assert {name for _, name in found.arms} == {BASE, CHANGED, "sham", "redraw", "oracle"}
+    for metric in found.metrics:
+        effect = found.effect(metric, "sham")
+        assert effect.is_exactly_zero or effect.n == 0
+    assert found.effect("toxicity_true", "oracle").treated == 0.0
+    assert found.effect("toxicity_true", "redraw").change != 0.0
+    response = found.response("toxicity_true")
+    both = [found.effect("toxicity_true", adaptation=kind).change for kind in found.adaptations]
+    assert response.change == pytest.approx(both[0] - both[1], abs=1e-12)
+
+
+def test_effects_are_given_for_every_agent_type(found: Comparison) -> None:
+    frame = found.effects
+    assert set(frame["agents"].unique()) == {"all", "honest", "opportunistic", "deceptive"}
+    honest = found.effect("income", agent_type="honest")
+    assert honest.n == 4
+    assert honest.change != found.effect("income").change
+
+
+def test_a_change_of_structure_is_compared_in_tables_of_its_own() -> None:
+    longer = compare("baseline", ["simulation.epochs=3"], seeds=2, epochs=2, controls=False, adaptations=["learning"])
+    assert longer.arms["learning", CHANGED].epochs["toxicity_true"].shape == (2, 3)
+    assert longer.arms["learning", BASE].epochs["toxicity_true"].shape == (2, 2)
+    assert figure_of_comparison(longer)
+    assert any("true toxicity" in text for text in sentences(longer))
+
+
+def test_any_scenario_object_can_be_compared_and_progress_is_told() -> None:
+    told: list[float] = []
+    made = mc.compare(scenario({"honest": 4}), ["payoff.h=3.0"], seeds=[5, 9], controls=False, progress=told.append)
+    assert made.seeds == (5, 9)
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1.0)
+    assert made.effect("toxicity_true").is_exactly_zero, "honest agents do not look at harm to others"
+    assert not made.effect("social_welfare_true").is_exactly_zero
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "told"),
+    [
+        ([], {}, "give a change"),
+        (["payoff.h=2.0"], {}, "no change"),
+        (AUDIT, {"seeds": 1}, "at least two seeds"),
+        (AUDIT, {"seeds": [3, 3]}, "each once"),
+    ],
+)
+def test_a_comparison_of_nothing_is_refused(changes: list[str], options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        compare("baseline", changes, **options)
+
+
+def test_every_mistake_of_a_comparison_is_told_with_the_right_word() -> None:
+    with pytest.raises(ConfigError, match="Did you mean random_audit"):
+        compare("baseline", ["governance.random_audti.probability=0.5"])
+    with pytest.raises(UsageError, match="was not compared"):
+        compare("baseline", AUDIT, seeds=2, epochs=1, controls=False).effect("brier")
+
+
+# --- words
+
+
+def made_up(**shift: tuple[float, float]) -> Comparison:
+    """A comparison in which the change moves metrics as given, with learning and with frozen agents."""
+    n = 12
+    noise = np.linspace(-0.001, 0.001, n)
+    metrics = ("toxicity_true", "toxicity_rate", "social_welfare_true", "income")
+    arms = {}
+    for place, kind in enumerate(("learning", "frozen")):
+        for name in (BASE, CHANGED, "sham"):
+            move = {metric: shift.get(metric, (0.0, 0.0))[place] if name == CHANGED else 0.0 for metric in metrics}
+            whole = {metric: 0.2 + move[metric] + (noise if move[metric] else 0.0 * noise) for metric in metrics}
+            arms[kind, name] = Arm(name, kind, scenario(), whole, {}, {}, [])
+    return Comparison(scenario(), ("a.b=1",), tuple(range(1000, 1000 + n)), metrics, arms)
+
+
+def test_a_goodhart_effect_is_called_by_its_name() -> None:
+    worse = " ".join(sentences(made_up(toxicity_true=(0.05, 0.0), toxicity_rate=(-0.05, 0.0))))
+    assert "the proxy improves while the truth gets worse" in worse
+    same = " ".join(sentences(made_up(toxicity_rate=(-0.05, 0.0))))
+    assert "the proxy improves and the truth does not" in same
+    fine = " ".join(sentences(made_up(toxicity_true=(-0.05, 0.0), toxicity_rate=(-0.05, 0.0))))
+    assert "Goodhart" not in fine
+
+
+def test_what_agents_response_is_worth_is_said() -> None:
+    told = " ".join(sentences(made_up(toxicity_true=(-0.08, -0.02))))
+    assert "That agents respond makes the difference of -0.060" in told
+    told = " ".join(sentences(made_up(toxicity_true=(-0.05, -0.05))))
+    assert "Nobody responds: both are the same" in told
+
+
+def test_a_sham_that_does_something_is_an_alarm() -> None:
+    good = made_up()
+    assert "exactly 0 on every metric" in " ".join(sentences(good))
+    sham = good.arms["learning", "sham"]
+    moved_sham = replace(sham, whole=sham.whole | {"income": sham.whole["income"] + 1e-9})
+    bad = replace(good, arms=good.arms | {("learning", "sham"): moved_sham})
+    assert "NOT 0" in " ".join(sentences(bad))
+
+
+def test_numbers_never_hide_what_they_mean() -> None:
+    tiny = paired_effect(np.array([1.0001, 1.0002, 1.0003]), np.ones(3))
+    assert moved(tiny) == "does not clearly change (from 1.000 to 1.000): 0.000 [0.000, 0.000]"
+    sure = paired_effect(np.linspace(1.0002, 1.0003, 30), np.ones(30))
+    assert moved(sure) == "rises from 1.0000 to 1.0002: +0.0002 [+0.0002, +0.0003]"
+    assert signed(float("nan")) == "undefined"
+    assert interval(paired_effect([1.0], [2.0])) == "[no interval]"
+    assert chance(replace(sure, p_value=0.0421)) == "p = .042"
+    assert moved(paired_effect([], [])) == "is undefined"
+
+
+# --- the command
+
+
+def test_the_command_tells_effects_controls_and_where_they_are_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "results"
+    words = ["compare", "baseline", "--set", AUDIT[0], "--seeds", "3", "--epochs", "1", "--output", str(folder)]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "3 paired seeds (1000 to 1002), 5 agents, 1 epoch" in told
+    assert "toxicity_true" in told
+    assert "Sham: exactly 0" in told
+    assert all(len(line) <= 80 for line in told.splitlines() if str(tmp_path) not in line)
+    record = json.loads((folder / "comparison.json").read_text())
+    assert record["changes"] == AUDIT
+    assert record["seeds"] == [1000, 1001, 1002]
+    assert {row["arm"] for row in record["effects"]} == {"changed", "sham", "redraw", "oracle"}
+    assert (folder / "comparison.png").read_bytes()[:4] == b"\x89PNG"
+    drawing = (folder / "comparison.svg").read_text()
+    assert "<svg" in drawing
+    again = tmp_path / "again"
+    assert main([*words[:-1], str(again), "--quiet"]) == 0
+    assert capsys.readouterr().out.strip() == str(again)
+    for name in ("comparison.json", "comparison.png", "comparison.svg"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_the_command_prints_json_and_only_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "baseline", "--set", "governance.rho_b=0.5", "--base", "payoff.h=3.0", "--seeds", "2"]
+    options = ["--epochs", "1", "--no-plot", "--no-controls", "--adaptation", "frozen", "--first-seed", "7", "--json"]
+    assert main([*words, *options, "--output", str(tmp_path / "r")]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["adaptations"] == ["frozen"]
+    assert record["seeds"] == [7, 8]
+    assert record["scenario"]["payoff"]["h"] == 3.0
+    assert record["response"] is None
+    assert not list((tmp_path / "r").glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["baseline"], "--set governance.random_audit.probability=0.2"),
+        (["baseline", "--set", "governance.sham.rat=1"], "Did you mean rate"),
+        (["baselin", "--set", AUDIT[0]], "Did you mean baseline"),
+        (["baseline", "--set", AUDIT[0], "--seeds", "1"], "from 2 to"),
+        (["baseline", "--set", AUDIT[0], "--adaptation", "none"], "both, learning, frozen"),
+        (["baseline", "--set", AUDIT[0], "--metrics", "toxicity_tru"], "Did you mean toxicity_true"),
+        (["baseline", "--set", AUDIT[0], "--seed", "3"], "Did you mean --seeds"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_compare(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *words]) == 2
+    failure = capsys.readouterr().err
+    assert told in " ".join(failure.split())
+    assert "Traceback" not in failure
+
+
+def test_ctrl_c_ends_a_comparison_without_a_traceback(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys, threading\n"
+        "from mesocosm.cli.main import main\n"
+        "threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+        "sys.exit(main(['compare', 'adversarial_attack', '--set', 'governance.rho_a=1', '--seeds', '400']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "stopped" in done.stderr
+    assert "Traceback" not in done.stderr
