@@ -26,6 +26,7 @@ _HOME = {
     "policy": "mesocosm.registry",
     "replay": "mesocosm.runner.replay",
     "run": "mesocosm.runner.runner",
+    "validate": "mesocosm.analysis.validation",
 }
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "policy",
     "replay",
     "run",
+    "validate",
 ]
 
 

@@ -1,4 +1,5 @@
 from mesocosm.agents.contract import Agent, agent
+from mesocosm.analysis.validation import validate
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.registry import lever, metric, param, policy
@@ -18,6 +19,7 @@ __all__ = [
     "policy",
     "replay",
     "run",
+    "validate",
 ]
 
 __version__: str
