@@ -50,6 +50,11 @@ def test_bundled_scenarios_satisfy_the_schema(name: str) -> None:
     assert complaints(read_yaml(scenario_text(name)).value) == []
 
 
+@pytest.mark.parametrize("name", bundled_scenarios())
+def test_a_bundled_scenario_loads_and_is_called_like_its_file(name: str) -> None:
+    assert load_scenario(name).scenario_id == name
+
+
 def test_the_plans_example_satisfies_the_schema_and_loads_with_the_real_levers() -> None:
     assert complaints(read_yaml(PLAN.read_bytes()).value) == []
     assert list(load_scenario(PLAN).governance) == ["bandwidth_cap", "reputation_decay", "transaction_tax"]

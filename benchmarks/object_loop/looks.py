@@ -152,6 +152,10 @@ class Evidence:
         rule = self.rule
         if rule.calibration == "fixed":
             return rule.k, 0.0
+        if rule.noise == "gaussian":
+            mean = [rule.gaussian_mean * look.soft for look in (self.good, self.bad[0])]
+            slope = (mean[0] - mean[1]) / max(rule.gaussian_sd * rule.gaussian_sd, SMALLEST_VARIANCE)
+            return slope, logit(rule.prior) - slope * (0.5 * (mean[0] + mean[1]))
         mean = [total([x * w for x, w in score]) for score in (good, bad)]
         spread = [total([(x - m) * (x - m) * w for x, w in score]) for score, m in zip((good, bad), mean, strict=True)]
         slope = (mean[0] - mean[1]) / max((0 + spread[0] + spread[1]) / 2.0, SMALLEST_VARIANCE)

@@ -27,6 +27,7 @@ _HOME = {
     "policy": "mesocosm.registry",
     "replay": "mesocosm.runner.replay",
     "run": "mesocosm.runner.runner",
+    "validate": "mesocosm.analysis.validation",
 }
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "policy",
     "replay",
     "run",
+    "validate",
 ]
 
 

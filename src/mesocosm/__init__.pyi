@@ -1,5 +1,6 @@
 from mesocosm.agents.contract import Agent, agent
 from mesocosm.analysis.comparison import compare
+from mesocosm.analysis.validation import validate
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.registry import lever, metric, param, policy
@@ -20,6 +21,7 @@ __all__ = [
     "policy",
     "replay",
     "run",
+    "validate",
 ]
 
 __version__: str

@@ -196,9 +196,9 @@ class Policy:
                 raise UsageError(f"{cls.__name__}.sees: there is no {name!r} to see. {nearest(name, known)}")
 
     def act(self, view: View) -> Acts:
-        """Choose one feed or task action per row."""
+        """Choose one feed or task action per row: here, to pass."""
         nothing = np.zeros(len(view), dtype=np.int64)
-        return Acts(nothing, nothing, nothing, np.zeros(len(view)))
+        return Acts(nothing, nothing + 1, nothing, np.zeros(len(view)))
 
     def propose(self, view: View) -> Proposals:
         """Choose a candidate and the terms and conduct of a deal, or nobody."""

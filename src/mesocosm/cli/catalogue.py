@@ -15,6 +15,7 @@ from mesocosm.errors import UsageError, nearest
 
 KINDS = {"policies": "policy", "levers": "lever", "metrics": "metric", "scenarios": "scenario"}
 HERE = "mesocosm."
+CLOSED_FORM = "closed_form"  # motif of scenarios whose outcome is known
 
 
 def list_command(
@@ -39,9 +40,20 @@ def list_command(
             say()
         if len(found) > 1:
             say(paint(name, "bold"))
-        for line in table([[item["name"], _told(item)] for item in items]):
-            say(line)
+        for heading, group in _groups(items):
+            if heading:
+                say()
+                say(paint(heading, "bold"))
+            for line in table([[item["name"], _told(item)] for item in group]):
+                say(line)
     return 0
+
+
+def _groups(items: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Scenarios that are closed forms apart, under a heading of their own."""
+    forms = [item for item in items if item.get("motif") == CLOSED_FORM]
+    others = [item for item in items if item.get("motif") != CLOSED_FORM]
+    return [("", others), *([("closed forms (`mesocosm validate` holds them against theory)", forms)] if forms else [])]
 
 
 def registered(kind: str) -> list[dict[str, Any]]:
@@ -62,9 +74,8 @@ def scenarios() -> list[dict[str, Any]]:
     found = []
     for name in bundled_scenarios():
         scenario = load_scenario(name)
-        found.append(
-            {"name": name, "about": scenario.description, "origin": "built in", "contents": contents_of(scenario)}
-        )
+        facts = {"motif": scenario.motif, "contents": contents_of(scenario)}
+        found.append({"name": name, "about": scenario.description, "origin": "built in", **facts})
     return found
 
 

@@ -35,6 +35,9 @@ COMMANDS = {
     "replay": Entrance("Check", "mesocosm.cli.replay", "replay_command", "verify a run: hashes, metrics, every byte"),
     "verify": Entrance("Check", "mesocosm.cli.replay", "verify_command", "verify only the hashes of a log"),
     "check": Entrance("Check", "mesocosm.cli.check", "check_command", "find every mistake in scenario files"),
+    "validate": Entrance(
+        "Check", "mesocosm.cli.validate", "validate_command", "does it match theory? closed forms against runs"
+    ),
     "doctor": Entrance("Check", "mesocosm.cli.doctor", "doctor_command", "is this machine fit, are its numbers ours?"),
     "list": Entrance("Look up", "mesocosm.cli.catalogue", "list_command", "policies, levers, metrics, scenarios"),
     "explain": Entrance("Look up", "mesocosm.cli.explain", "explain_command", "one of these, or a model constant"),

@@ -217,7 +217,7 @@ def _readings(traits: Traits, soft: F64, cdf: F64, noise: str, calibration: str)
         good = 0.5 * (1.0 + soft)
         return traits.k, 0.0, (1.0 + good) / 3.0, 0.75 - 0.5 * good
     score = [_score_distribution(traits, s, cdf[c], noise) for c, s in enumerate(soft)]
-    slope, intercept = _link(traits, score[0], score[1], calibration)
+    slope, intercept = _link(traits, *_good_and_bad(traits, soft, score, noise), calibration)
     expected = np.array([_total(exact.sigmoid(slope * x + intercept) * w) for x, w in score])
     doubt = np.array([_total(np.where(slope * x + intercept < 0.0, w, 0.0)) for x, w in score])
     return slope, intercept, expected, doubt
@@ -245,15 +245,21 @@ def _score_distribution(traits: Traits, soft: float, cdf: F64, noise: str) -> tu
     return value.ravel(), np.ascontiguousarray(share).ravel()
 
 
-def _link(traits: Traits, good: tuple[F64, F64], bad: tuple[F64, F64], calibration: str) -> tuple[float, float]:
+def _good_and_bad(traits: Traits, soft: F64, score: list[tuple[F64, F64]], noise: str) -> tuple[list[float], float]:
+    """Mean score of good and of (least disguised) bad outcomes, and the variance of the score around them."""
+    if noise == "gaussian":  # known, so that no quadrature comes between the link and Bayes
+        return [traits.gaussian_mean * float(looks) for looks in soft[:2]], traits.gaussian_sd * traits.gaussian_sd
+    mean = [_total(x * w) for x, w in score[:2]]
+    return mean, sum(_total((x - m) * (x - m) * w) for (x, w), m in zip(score[:2], mean, strict=True)) / 2.0
+
+
+def _link(traits: Traits, mean: list[float], variance: float, calibration: str) -> tuple[float, float]:
     """Slope and intercept from v_hat to log-odds: the plan's fixed k, or Bayes under a normal approximation.
 
     Source   science notes 0.3: k = 2 mu / s^2 for v_hat | v ~ N(mu v, s^2), plus logit(prior).
     """
     if calibration == "fixed":
         return traits.k, 0.0
-    mean = [_total(x * w) for x, w in (good, bad)]
-    variance = sum(_total((x - m) * (x - m) * w) for (x, w), m in zip((good, bad), mean, strict=True)) / 2.0
     slope = (mean[0] - mean[1]) / max(variance, SMALLEST_VARIANCE)
     middle = 0.5 * (mean[0] + mean[1])
     return slope, float(exact.logit(traits.prior)) - slope * middle
