@@ -212,7 +212,9 @@ def collusion_pairs(rows: list[Row], n_agents: int) -> set[Pair]:
     into: dict[int, int] = {}
     for row in rows:
         into[int(row["counterparty"])] = into.get(int(row["counterparty"]), 0) + 1
-    expected = {(a, b): out[a] * into[b] / (len(rows) - into.get(a, 0)) for a, b in events}
+    expected = {
+        (a, b): max(out[a] * into[b] / (len(rows) - into.get(a, 0)), out[a] / (n_agents - 1)) for a, b in events
+    }
     chance = tails(events, expected)
     both = {(a, b): max(p, chance[b, a]) for (a, b), p in chance.items() if a < b and (b, a) in chance}
     return step_up(both, n_agents * (n_agents - 1) // 2)

@@ -166,6 +166,19 @@ def test_a_degree_corrected_expectation_is_what_a_slow_loop_finds(events: Counts
         assert not spread or sum(spread) == pytest.approx(sum(n for pair, n in events.items() if pair[0] == a))
 
 
+def test_those_whom_most_avoid_are_left_to_each_other() -> None:
+    """Two of six are never turned to but by each other, and then as often as by chance."""
+    events = {(a, b): 5 for a, b in permutations(range(6), 2) if b < 4 or a >= 4}
+    expected = expected_by_degree(table(events, n_agents=6))
+    assert pairs_of(flagged_mutual(table(events, n_agents=6), expected)) == []
+    often = {pair: 6 * n for pair, n in events.items()}
+    by_degree = expected_by_degree(table(often, n_agents=6))
+    assert pairs_of(flagged_mutual(table(often, n_agents=6), by_degree)) == [(4, 5)]
+    evenly = expected_by_degree(table(often, n_agents=6), at_least_even=True)
+    assert pairs_of(flagged_mutual(table(often, n_agents=6), evenly)) == []
+    assert (evenly.n >= by_degree.n).all()
+
+
 def slow_odds(events: Counts, met: Counts) -> dict[tuple[int, int], float]:
     """For each pair, sums over the dealings of a without b, of b without a, and of all others."""
 

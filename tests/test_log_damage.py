@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from events_to_log import batch_of, header, write_log
+from mesocosm.env.events import ANNOTATIONS
 from mesocosm.errors import LogDamaged, MesocosmError
-from mesocosm.log.canonical import TAIL, Chain, encode
+from mesocosm.log.canonical import TAIL, Chain, encode, kind_of
 from mesocosm.log.integrity import recover, verify_log
 from mesocosm.log.read import read_log
 from mesocosm.log.write import LogWriter
@@ -114,11 +115,7 @@ def test_every_deleted_line_but_the_last_is_detected(logs: Path, tmp_path: Path)
     whole = lines_of(logs / "middle.jsonl")
     for at in range(len(whole) - 1):
         line = refused_at(tmp_path / "events.jsonl", whole[:at] + whole[at + 1 :])
-        if (
-            b'"kind":"note"' not in whole[at]
-            and b'"kind":"input"' not in whole[at]
-            and b'"checkpoint"' not in whole[at]
-        ):
+        if kind_of(whole[at]) not in ANNOTATIONS | {"checkpoint"}:
             assert line == at + 1
         else:  # found at the next line that binds all bytes before it, at the latest the next checkpoint or the end
             bound = next(

@@ -125,14 +125,16 @@ class _Margins:
         return row
 
 
-def expected_by_degree(events: Dyads, occasions: Dyads | None = None) -> Dyads:
+def expected_by_degree(events: Dyads, occasions: Dyads | None = None, *, at_least_even: bool = False) -> Dyads:
     """How often each event would go from a to b if a spread its own over the others by how much each takes part.
 
     e_ab = o_a i_b / (M - i_a): o_a events of a, i_b occasions on which b was on the other side, M occasions in all.
     An agent has no dealings with itself, so its own i_a takes no share.
 
     Params   events: what is counted. occasions: what taking part means, the events themselves unless given; the wider
-             it is, the less a clique that brings about most of the events explains itself away.
+             it is, the less a clique that brings about most of the events explains itself away. at_least_even: never
+             expect less than o_a / (n_agents - 1), as if a met everybody equally often: those whom most avoid are left
+             to each other, and that is no secret of theirs.
     Returns  as many pairs as events has, with n the expected count.
     Source   science notes 0.7; degree-corrected Poisson model (Chung and Lu 2002)
     Example
@@ -145,6 +147,8 @@ def expected_by_degree(events: Dyads, occasions: Dyads | None = None) -> Dyads:
     out, into, whole = sums.from_agent(events, events.n), sums.to_agent(other, other.n), sums.in_group(other, other.n)
     a, b = sums.row(events, events.a), sums.row(events, events.b)
     expected = ratio(out[a] * into[b], whole[events.group] - into[a])
+    if at_least_even:
+        expected = np.maximum(expected, ratio(out[a], events.n_agents[events.group] - 1))
     return Dyads(events.group, events.a, events.b, expected, events.n_agents)
 
 

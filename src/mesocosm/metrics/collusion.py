@@ -30,12 +30,13 @@ def is_proposed(column: DealColumns) -> Mask:
 def colluding_pairs(totals: EpochTotals) -> Dyads:
     """Pairs in which both accept the other's bad-looking deals more often than their degrees explain, a < b.
 
-    Each one's bad-looking deals are expected to go to the others in proportion to how often these are turned to at all.
+    Each one's bad-looking deals are expected to go to the others in proportion to how often these are turned to at all,
+    and no fewer to anybody than if it met all equally often.
     """
 
     def found() -> Dyads:
         events = totals.dyads("accepted_badly")
-        return flagged_mutual(events, expected_by_degree(events, totals.dyads("proposed")))
+        return flagged_mutual(events, expected_by_degree(events, totals.dyads("proposed"), at_least_even=True))
 
     flagged: Dyads = totals.shared("collusion", found)
     return flagged
