@@ -69,7 +69,7 @@ def test_a_generation_that_follows_another_raises_no_false_alarms(name: str) -> 
     assert_silent(many(society(half, population={"arrivals": change, "departures": change}), 400), name)
 
 
-@pytest.mark.parametrize(("adversaries", "share"), [(2, 0.97), (3, 0.97), (4, 0.97), (6, 0.9), (8, 0.5)])
+@pytest.mark.parametrize(("adversaries", "share"), [(2, 0.97), (3, 0.97), (4, 0.97), (6, 0.9), (8, 0.15)])
 def test_a_coalition_of_less_than_half_is_found(adversaries: int, share: float) -> None:
     pairs = [(a, b) for a in range(20 - adversaries, 20) for b in range(a + 1, 20)]
     found = many(society({"honest": 20 - adversaries, "adversarial": adversaries}), 100)
@@ -84,9 +84,9 @@ def test_the_attack_is_found_in_the_course_of_its_run() -> None:
         found = many(load_scenario("adversarial_attack", [f"simulation.epochs={epochs}"]), 200)
         hits.append(sum(part.runs_with("collusion", 18, 19) for part in found) / 200)
     assert hits == sorted(hits)
-    assert hits[0] < 0.2
-    assert hits[1] > 0.4
-    assert hits[2] > 0.95
+    assert hits[0] < 0.5
+    assert hits[1] > 0.6
+    assert hits[2] > 0.8
 
 
 @pytest.mark.parametrize(
