@@ -102,6 +102,14 @@ def test_harm_done_by_pairs_that_take_each_other_s_bad_deals_is_collusion() -> N
     assert (silent["collusion_pairs"], silent["collusion_loss"]) == (0, 0), "one direction alone is none"
 
 
+def test_those_who_decline_what_others_offer_do_not_collude_by_taking_little() -> None:
+    """Two pick and choose; of bad-looking deals they offer each other as many as anybody else, and these are taken."""
+    bad = {"p": 0.2, "externality": 1.6}
+    offers = [bad | {"initiator": a, "counterparty": b} for a in (4, 5) for b in range(6) if a != b] * 6
+    crowd = [deal | {"accepted": deal["counterparty"] < 4} for deal in among(10, p=0.9)]
+    assert values(totals_of_deals(*crowd, *offers, n_agents=6))["collusion_pairs"] == 0
+
+
 def test_a_type_has_the_losses_of_its_proposals_and_the_pairs_of_its_agents() -> None:
     planted = [
         *among(10, p=0.9, externality=0.2),
