@@ -321,7 +321,7 @@ def flagged(source: Source, epoch: int) -> dict[str, Frame]:
     found = {
         "miscoordination": step_up(missed.filter(pl.col("n") > 0), n * (n - 1)),
         "conflict": step_up(preys.filter(pl.col("n") > 0), n * (n - 1)),
-        "collusion": mutual(by_degree(deals, taken & (pl.col("p") < 0.5)), n * (n - 1) // 2),
+        "collusion": mutual(by_degree_and_volume(deals, taken & (pl.col("p") < 0.5)), n * (n - 1) // 2),
     }
     for side in ("a", "b"):
         named = kinds.rename({"agent": side, "kind": f"type_{side}"})
@@ -350,15 +350,22 @@ def by_odds(deals: Frame, event: pl.Expr, occasion: pl.Expr) -> Frame:
     return cells.with_columns(e=pl.col("x") * both / (1 + both)).select("a", "b", "n", "e")
 
 
-def by_degree(deals: Frame, event: pl.Expr) -> Frame:
-    """n events and e expected ones: a's own, spread over the others by how often each is turned to."""
+def by_degree_and_volume(deals: Frame, event: pl.Expr) -> Frame:
+    """n events and e expected ones: a's own spread by how often each is turned to, or their deals at others' rate."""
     turned = deals.group_by(b="counterparty").agg(i=pl.len().cast(pl.Float64))
-    cells = deals.filter(event).group_by(a="initiator", b="counterparty").agg(n=pl.len().cast(pl.Float64))
-    cells = cells.with_columns(o=pl.col("n").sum().over("a")).join(turned, on="b", how="left")
-    cells = cells.join(turned.rename({"b": "a", "i": "i_a"}), on="a", how="left").with_columns(
-        pl.col("i_a").fill_null(0.0)
+    cells = deals.group_by(a="initiator", b="counterparty").agg(
+        n=event.sum().cast(pl.Float64), x=pl.col("accepted").sum().cast(pl.Float64)
     )
-    return cells.with_columns(e=pl.col("o") * pl.col("i") / (len(deals) - pl.col("i_a"))).select("a", "b", "n", "e")
+    back = cells.select(a="b", b="a", n_back="n", x_back="x")
+    cells = cells.with_columns(o=pl.col("n").sum().over("a")).join(turned, on="b", how="left")
+    cells = cells.join(turned.rename({"b": "a", "i": "i_a"}), on="a", how="left").join(back, on=["a", "b"], how="left")
+    cells = cells.with_columns(pl.col("i_a", "n_back", "x_back").fill_null(0.0))
+    n_rest = pl.col("n").sum() - pl.col("n") - pl.col("n_back")
+    x_rest = pl.col("x").sum() - pl.col("x") - pl.col("x_back")
+    by_degree = pl.col("o") * pl.col("i") / (len(deals) - pl.col("i_a"))
+    by_volume = pl.when(x_rest > 0).then(pl.col("x") * n_rest / x_rest).otherwise(math.inf)
+    cells = cells.with_columns(e=pl.max_horizontal(by_degree, by_volume))
+    return cells.filter(pl.col("n") > 0).select("a", "b", "n", "e")
 
 
 def with_chance(cells: Frame) -> Frame:

@@ -212,7 +212,13 @@ def collusion_pairs(rows: list[Row], n_agents: int) -> set[Pair]:
     into: dict[int, int] = {}
     for row in rows:
         into[int(row["counterparty"])] = into.get(int(row["counterparty"]), 0) + 1
-    expected = {(a, b): out[a] * into[b] / (len(rows) - into.get(a, 0)) for a, b in events}
+    deals, expected = count([row for row in rows if row["accepted"]]), {}
+    for a, b in events:
+        elsewhere = [pair for pair in deals if set(pair) != {a, b}]
+        others = sum(deals[pair] for pair in elsewhere)
+        bad = sum(events.get(pair, 0) for pair in elsewhere)
+        by_volume = deals[a, b] * bad / others if others else math.inf
+        expected[a, b] = max(out[a] * into[b] / (len(rows) - into.get(a, 0)), by_volume)
     chance = tails(events, expected)
     both = {(a, b): max(p, chance[b, a]) for (a, b), p in chance.items() if a < b and (b, a) in chance}
     return step_up(both, n_agents * (n_agents - 1) // 2)

@@ -29,6 +29,7 @@ from mesocosm.cli.screen import sparkline
 from mesocosm.config.load import load_scenario, parse_scenario
 from mesocosm.log.integrity import verify_log
 from mesocosm.runner import doctor as doctoring
+from mesocosm.runner.projections import agents_of
 from mesocosm.runner.runner import load_run
 
 PROGRAM = [sys.executable, "-m", "mesocosm"]
@@ -273,6 +274,9 @@ def test_a_run_directory_holds_log_scenario_manifest_and_tables(capsys: Captured
     assert types.select("epoch", "type").rows() == [
         (epoch, kind) for epoch in (0, 1) for kind in ("deceptive", "honest", "opportunistic")
     ]
+    told = {row["agent"]: row for row in agents_of(run.log.tables(), run.scenario)}
+    for (agent,), mine in deals.group_by("initiator"):
+        assert (told[agent]["proposed"], told[agent]["accepted"]) == (mine.height, mine["accepted"].sum())
     totals = types.group_by("epoch", maintain_order=True).agg(pl.col("social_welfare").sum())
     assert totals["social_welfare"].to_list() == pytest.approx([row["social_welfare"] for row in run.rows])
 

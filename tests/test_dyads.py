@@ -19,6 +19,7 @@ from mesocosm.measures.dyads import (
     dyads_of,
     expected_by_degree,
     expected_by_odds,
+    expected_by_volume,
     flagged_dyads,
     flagged_mutual,
 )
@@ -166,6 +167,29 @@ def test_a_degree_corrected_expectation_is_what_a_slow_loop_finds(events: Counts
         assert not spread or sum(spread) == pytest.approx(sum(n for pair, n in events.items() if pair[0] == a))
 
 
+@given(COUNTS, COUNTS)
+@effort(60, 2000)
+def test_an_expectation_by_volume_is_what_a_slow_loop_finds(events: Counts, more: Counts) -> None:
+    met = {pair: events.get(pair, 0) + more.get(pair, 0) for pair in {*events, *more}}
+    found = expected_by_volume(table(events), table(met))
+    assert pairs_of(found) == sorted(met)
+    for (a, b), expected in zip(pairs_of(found), found.n.tolist(), strict=True):
+        others = [pair for pair in met if set(pair) != {a, b}]
+        dealt, happened = sum(met[pair] for pair in others), sum(events.get(pair, 0) for pair in others)
+        assert expected == pytest.approx(met[a, b] * happened / dealt if dealt else math.nan, rel=1e-12, nan_ok=True)
+
+
+def test_friends_and_outcasts_deal_much_and_clans_deal_badly() -> None:
+    """Two of six deal ten times as much with each other: with the usual share of bad-looking deals, or a large one."""
+    dealt = even(20, 6) | {(4, 5): 200, (5, 4): 200}
+    usual, bad = even(2, 6) | {(4, 5): 20, (5, 4): 20}, even(2, 6) | {(4, 5): 90, (5, 4): 90}
+    for events, found in ((usual, []), (bad, [(4, 5)])):
+        by_degree = expected_by_degree(table(events, n_agents=6), table(even(30, 6), n_agents=6))
+        both = by_degree.larger(expected_by_volume(table(events, n_agents=6), table(dealt, n_agents=6)))
+        assert pairs_of(flagged_mutual(table(events, n_agents=6), by_degree)) == [(4, 5)]
+        assert pairs_of(flagged_mutual(table(events, n_agents=6), both)) == found
+
+
 def slow_odds(events: Counts, met: Counts) -> dict[tuple[int, int], float]:
     """For each pair, sums over the dealings of a without b, of b without a, and of all others."""
 
@@ -210,6 +234,7 @@ def test_a_group_is_judged_by_itself_alone(groups: list[Counts]) -> None:
         for many, one in (
             (expected_by_degree(together, met), expected_by_degree(alone, mine)),
             (expected_by_odds(together, met), expected_by_odds(alone, mine)),
+            (expected_by_volume(together, met), expected_by_volume(alone, mine)),
         ):
             assert many.n[many.group == number].tobytes() == one.n.tobytes()
             assert pairs_of(flagged_dyads(together, many), number) == pairs_of(flagged_dyads(alone, one))

@@ -25,6 +25,7 @@ from mesocosm.runner.projections import account_of
 from mesocosm.runner.runner import header_of
 from polars_metrics import Recomputed, recompute
 from scenario_strategy import effort, scenarios
+from trajectory import scenario
 
 METRICS = registry.names("metric")
 
@@ -111,7 +112,8 @@ def test_another_implementation_finds_the_same_in_bundled_scenarios(
 
 
 def test_the_comparison_is_made_where_pairs_are_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    again = compare(load_scenario("adversarial_attack", ["simulation.epochs=12"]), tmp_path, monkeypatch)
+    long = {"epochs": 12, "steps_per_epoch": 10}
+    again = compare(scenario({"honest": 10, "adversarial": 2}, simulation=long), tmp_path, monkeypatch)
     assert again.whole["collusion_pairs"] == 1
     assert again.whole["collusion_loss"] > 0
     assert again.whole_by_type["adversarial"]["collusion_pairs"] == 1

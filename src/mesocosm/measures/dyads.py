@@ -1,8 +1,8 @@
 """Who did what with whom how often, and which pairs did it more often than their own ways explain.
 
-A table of dyads counts events between pairs of agents. Two nulls say how often a pair without anything between the two
-would meet with such an event: `expected_by_degree`, for what agents choose to do with each other, and
-`expected_by_odds`, for how their dealings go. `docs/design/detectors.md` says which fits which question, and why.
+A table of dyads counts events between pairs of agents. Nulls say how often a pair without anything between the two
+would meet with such an event: `expected_by_degree` and `expected_by_volume`, for what agents choose to do with each
+other, and `expected_by_odds`, for how their dealings go. `docs/design/detectors.md` says which fits what, and why.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ class Dyads:
         total = np.zeros(int(first.sum()), dtype=n.dtype)
         np.add.at(total, np.cumsum(first) - 1, n[order])
         return Dyads(group[first], a[first], b[first], total, self.n_agents)
+
+    def larger(self, other: Dyads) -> Dyads:
+        """The same pairs, each with the larger of its two counts; a pair that the other lacks counts as 0 there."""
+        n = np.maximum(self.n, other.at(self.group, self.a, self.b))
+        return Dyads(self.group, self.a, self.b, n, self.n_agents)
 
     def at(self, group: I64, a: I64, b: I64) -> NDArray[Any]:
         """Counts of the pairs asked for, 0 where a pair is not in the table."""
@@ -146,6 +151,22 @@ def expected_by_degree(events: Dyads, occasions: Dyads | None = None) -> Dyads:
     a, b = sums.row(events, events.a), sums.row(events, events.b)
     expected = ratio(out[a] * into[b], whole[events.group] - into[a])
     return Dyads(events.group, events.a, events.b, expected, events.n_agents)
+
+
+def expected_by_volume(events: Dyads, occasions: Dyads) -> Dyads:
+    """How often each event would go from a to b if it came with their dealings as often as with everybody else's.
+
+    Friends, and those whom most avoid and who are left to each other, deal much with each other; this says how many
+    events that alone brings. The pair, in both directions, is left out of what the others do.
+
+    Params   occasions: dealings at which the event could have happened; contains the events.
+    Returns  as many pairs as occasions has, with n the expected count; NaN where nobody else dealt.
+    """
+    back, happened = occasions.backwards, events.at(*_keys(occasions)) + events.backwards.at(*_keys(occasions))
+    sums, met, group = _Margins(occasions), occasions.n + back.at(*_keys(occasions)), occasions.group
+    rest = sums.in_group(events, events.n)[group] - happened
+    expected = occasions.n * ratio(rest, sums.in_group(occasions, occasions.n)[group] - met)
+    return Dyads(group, occasions.a, occasions.b, expected, occasions.n_agents)
 
 
 def expected_by_odds(events: Dyads, occasions: Dyads) -> Dyads:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm import exact
-from mesocosm.measures.dyads import Dyads, expected_by_degree, flagged_mutual
+from mesocosm.measures.dyads import Dyads, expected_by_degree, expected_by_volume, flagged_mutual
 from mesocosm.measures.moments import F64
 from mesocosm.metrics.totals import DealColumns, EpochTotals, statistic
 from mesocosm.registry import metric
@@ -30,12 +30,14 @@ def is_proposed(column: DealColumns) -> Mask:
 def colluding_pairs(totals: EpochTotals) -> Dyads:
     """Pairs in which both accept the other's bad-looking deals more often than their degrees explain, a < b.
 
-    Each one's bad-looking deals are expected to go to the others in proportion to how often these are turned to at all.
+    Neither the degrees may explain it (each one's bad-looking deals go to the others in proportion to how often these
+    are turned to at all) nor the number of their deals (which look bad as often as everybody else's).
     """
 
     def found() -> Dyads:
         events = totals.dyads("accepted_badly")
-        return flagged_mutual(events, expected_by_degree(events, totals.dyads("proposed")))
+        by_volume = expected_by_volume(events, totals.dyads("accepted"))
+        return flagged_mutual(events, expected_by_degree(events, totals.dyads("proposed")).larger(by_volume))
 
     flagged: Dyads = totals.shared("collusion", found)
     return flagged
