@@ -102,7 +102,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
 DETAIL_FIELDS = frozenset(
     {
         "reason", "difficulty", "effort", "disguise", "progress", "rework", "rejections", "misuse", "engagement",
-        "v_hat", "trust", "estimate", "own_bar", "joint_bar", "c_a", "c_b",
+        "v_hat", "trust", "estimate", "own_bar", "joint_bar", "leniency", "c_a", "c_b",
     }
 )  # fmt: skip
 
