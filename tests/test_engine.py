@@ -327,3 +327,24 @@ def test_orders_of_all_kinds_may_come_as_a_list_or_as_nothing() -> None:
     played = play([scenario(governance={"sham": {}})], orders=lambda tick: next(answers, None))
     assert played.reason == "completed"
     assert len(played.events("enacted")) == 1
+
+
+@pytest.mark.parametrize("reads", ["outcome", "proxy"])
+def test_an_agent_counts_every_audit_of_its_deals_whatever_the_audit_reads(reads: str) -> None:
+    audit = {"random_audit": {"probability": 0.5, "reads": reads}}
+    played = play([scenario(governance=audit, simulation={"epochs": 2, "steps_per_epoch": 10})])
+    met = Counter(event["agent"] for event in played.events("audited"))
+    assert len(met) > 5
+    last = {event["agent"]: event for event in played.events("agent_state")}
+    assert {agent: state["audits"] for agent, state in last.items() if state["audits"]} == dict(met)
+    assert all(state["audits"] <= state["deals"] for state in last.values())
+
+
+def test_agents_do_not_forget_a_certain_audit_of_looks_while_they_are_audited() -> None:
+    certain = {"random_audit": {"probability": 1.0, "reads": "proxy", "penalty": 3.0}}
+    believed = []
+    for belief in ("experience", "public"):
+        adaptive = {"belief": belief, "belief_weight": 0.01}
+        each = scenario(governance=certain, adaptive=adaptive, simulation={"epochs": 2, "steps_per_epoch": 8})
+        believed.append(play([each]).events())
+    assert believed[0] == believed[1], "experience of a certain audit confirms what is announced"
