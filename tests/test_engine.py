@@ -348,3 +348,17 @@ def test_agents_do_not_forget_a_certain_audit_of_looks_while_they_are_audited() 
         each = scenario(governance=certain, adaptive=adaptive, simulation={"epochs": 2, "steps_per_epoch": 8})
         believed.append(play([each]).events())
     assert believed[0] == believed[1], "experience of a certain audit confirms what is announced"
+
+
+def test_where_quality_follows_cost_it_does_so_for_task_work_as_for_deals() -> None:
+    crowd = [CREW[0], {"type": "honest", "count": 12}, CREW[2]]
+    conduct = {"q_low": 0.0, "q_high": 1.0}
+    simulation = {"epochs": 12, "steps_per_epoch": 8, "phases": {"proposals": False}}
+    tasks = {"per_epoch": 12, "duration_epochs": 3}
+    outcome: dict[float, list[int]] = {}
+    for follows in (0.0, 1.0):
+        each = scenario(crowd, conduct=conduct | {"quality_follows_cost": follows}, simulation=simulation, tasks=tasks)
+        outcome[follows] = [event["v"] for event in play([each]).events("task_completed")]
+    assert len(outcome[0.0]) > 50
+    assert set(outcome[0.0]) == {1}
+    assert set(outcome[1.0]) == {1, -1}, "full effort on a cheap task makes a bad product"
