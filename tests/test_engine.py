@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from event_checks import check_books
 from mesocosm.api import Control, Enact, Kill
 from mesocosm.engine.batch import in_order, open_batch
 from mesocosm.env.events import Tick
@@ -200,6 +201,16 @@ def test_agents_arrive_and_depart_at_the_start_of_the_epochs_they_are_planned_fo
     assert later
     assert not gone & {event[side] for event in later for side in ("initiator", "counterparty")}
     assert played.events("epoch_completed")[-1]["commons"] >= sum(event["balance"] for event in departed)
+
+
+def test_what_a_leaver_owes_falls_on_the_commons() -> None:
+    broke = {"initial_budget": 0.0, "credit_limit": 5.0}
+    each = scenario({"adversarial": 8}, environment=broke, population={"turnover": 0.4}, tasks={"per_epoch": 0})
+    played = play([each.model_copy(update={"acceptance": "all"})])
+    left = [event["balance"] for event in played.events("departed")]
+    assert min(left) < 0.0
+    assert played.events("epoch_completed")[-1]["commons"] == pytest.approx(sum(left), abs=1e-9)
+    check_books(played.events(), each)
 
 
 def test_turnover_of_one_empties_the_world_and_the_run_goes_on_to_its_end() -> None:
