@@ -15,7 +15,7 @@ from mesocosm.env.economy import take
 from mesocosm.env.tasks import TaskStatus
 
 F64 = NDArray[np.float64]
-VOTERS_AT_ONCE = 1 << 14  # few enough for the processor's cache
+VOTERS_AT_ONCE = 1 << 11  # few enough for the processor's cache, with up to 64 records each
 TURNOVER = 1 << 40  # offset of the draws of turnover, beside those of planned departures
 I64 = NDArray[np.int64]
 
