@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ MIX = {"honest": 10, "opportunistic": 5, "deceptive": 3, "adversarial": 2}
 ROLES = {"worker": 50, "planner": 20, "verifier": 15, "poster": 10, "moderator": 5}
 BLOCK_ROWS = 24_000
 LONG = 1_000_000  # epochs: longer than any measurement
+GOVERNANCE = {
+    "random_audit": {"probability": 0.2},
+    "transaction_tax": {"rate": 0.1},
+    "circuit_breaker": {"threshold": 0.35},
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Line:
     """What to measure.
 
     Params   program: engine or object_loop; replicates of `agents` each; mix: honest or mixed; level: of the log;
-             steps: per epoch; seconds: how long to measure, after one epoch that is not counted.
+             steps: per epoch; seconds: how long to measure, after one epoch that is not counted; epochs: how many to
+             measure instead, if not 0; adaptation: learning or frozen; governed: whether levers are in force.
     """
 
     program: str
@@ -46,6 +53,9 @@ class Line:
     level: str
     steps: int
     seconds: float
+    epochs: int = 0
+    adaptation: str = "learning"
+    governed: bool = False
 
 
 class Enough(Exception):
@@ -53,23 +63,38 @@ class Enough(Exception):
 
 
 class Watch:
-    """Counts what happens after the first epoch and raises Enough when the time is up."""
+    """Counts what happens after the first epoch and raises Enough when the time is up, or so many epochs are played.
 
-    def __init__(self, seconds: float, count: Callable[[], int]) -> None:
+    Attributes   ends: processor time at the end of every epoch, from the first one that is not counted.
+    """
+
+    def __init__(self, seconds: float, epochs: int, count: Callable[[], int]) -> None:
         self.seconds = seconds
+        self.wanted = epochs
         self.count = count
-        self.began = self.began_busy = self.took = self.busy = 0.0
-        self.epochs = self.before = self.interactions = 0
+        self.began = self.took = 0.0
+        self.before = self.interactions = 0
+        self.ends: list[float] = []
+
+    @property
+    def epochs(self) -> int:
+        """How many were counted."""
+        return max(len(self.ends) - 1, 0)
+
+    @property
+    def busy(self) -> float:
+        """Seconds of processor time that they took."""
+        return self.ends[-1] - self.ends[0] if self.ends else 0.0
 
     def tick(self, epoch: int) -> None:
         """Note the end of an epoch."""
-        now, busy = time.perf_counter(), time.process_time()
+        now = time.perf_counter()
+        self.ends.append(time.process_time())
         if epoch == 0:
-            self.began, self.began_busy, self.before = now, busy, self.count()
+            self.began, self.before = now, self.count()
             return
-        self.took, self.busy = now - self.began, busy - self.began_busy
-        self.epochs, self.interactions = epoch, self.count() - self.before
-        if self.took >= self.seconds:
+        self.took, self.interactions = now - self.began, self.count() - self.before
+        if epoch >= self.wanted if self.wanted else self.took >= self.seconds:
             raise Enough
 
 
@@ -99,7 +124,7 @@ def split(n: int, shares: dict[str, int]) -> dict[str, int]:
     return {name: k for name, k in count.items() if k}
 
 
-def economy(agents: int, mix: str, steps: int) -> Scenario:
+def economy(agents: int, mix: str, steps: int, adaptation: str = "learning", governed: bool = False) -> Scenario:
     """The default economy with so many agents, every role, and tasks in proportion."""
     kinds = {"honest": agents} if mix == "honest" else split(agents, MIX)
     groups = [
@@ -107,49 +132,61 @@ def economy(agents: int, mix: str, steps: int) -> Scenario:
     ]
     tasks = {"per_epoch": max(1, min(agents // 20, 1000)), "capacity": 64 if agents <= 1000 else 4096}
     time_plan = {"epochs": LONG, "steps_per_epoch": steps}
-    return scenario_from_dict({"scenario_id": "bench", "agents": groups, "tasks": tasks, "simulation": time_plan})
+    sections = {"tasks": tasks, "simulation": time_plan, "governance": GOVERNANCE if governed else {}}
+    return scenario_from_dict({"scenario_id": "bench", "agents": groups, "adaptation": adaptation, **sections})
 
 
 def measure(line: Line) -> dict[str, Any]:
     """Measure one line."""
     with tempfile.TemporaryDirectory(prefix="mesocosm-bench-") as folder:
         measured = _engine(line, Path(folder)) if line.program == "engine" else _object_loop(line, Path(folder))
+    return asdict(line) | measured | {"peak_mib": peak_mib()}
+
+
+def peak_mib() -> float:
+    """Most memory that this process has held."""
+    known = Path("/proc/self/status")
+    if known.is_file():  # what getrusage tells may be the peak of the process that started this one
+        [held] = [row.split()[1] for row in known.read_text().splitlines() if row.startswith("VmHWM")]
+        return int(held) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return asdict(line) | measured | {"peak_mib": peak / 1024 if sys.platform != "darwin" else peak / 2**20}
+    return peak / 1024 if sys.platform != "darwin" else peak / 2**20
+
+
+def _economy(line: Line) -> Scenario:
+    return economy(line.agents, line.mix, line.steps, line.adaptation, line.governed)
 
 
 def _engine(line: Line, folder: Path) -> dict[str, Any]:
     """The engine through the runner, with metrics and log; large batches in blocks, one after the other."""
-    scenario = economy(line.agents, line.mix, line.steps)
     per_block = max(1, min(line.replicates, BLOCK_ROWS // line.agents))
     blocks = [range(k, min(k + per_block, line.replicates)) for k in range(0, line.replicates, per_block)]
-    done = took = busy = interactions = 0.0
+    done, watches = 0, []
     for number, seeds in enumerate(blocks):
-        watch = _measure_block(scenario, seeds, line.level, line.seconds / len(blocks), folder / f"block_{number}")
+        watch = _measure_block(line, seeds, line.seconds / len(blocks), folder / f"block_{number}")
         done += watch.epochs * line.steps * line.agents * len(seeds)
-        took += watch.took
-        busy += watch.busy
-        interactions += watch.interactions
-    return _result(done, took, busy, interactions)
+        watches.append(watch)
+    return _result(done, watches)
 
 
-def _measure_block(scenario: Scenario, seeds: range, level: str, seconds: float, folder: Path) -> Watch:
+def _measure_block(line: Line, seeds: range, seconds: float, folder: Path) -> Watch:
     counter = Counter()
-    watch = Watch(seconds, lambda: counter.n)
+    watch = Watch(seconds, line.epochs, lambda: counter.n)
 
     def tick(epoch: int, _row: dict[str, Any]) -> None:
         watch.tick(epoch)
 
     with suppress(Enough):
-        run_batch([scenario] * len(seeds), list(seeds), folder, level=level, decider=counter, progress=tick)
+        scenarios = [_economy(line)] * len(seeds)
+        run_batch(scenarios, list(seeds), folder, level=line.level, decider=counter, progress=tick)
     return watch
 
 
 def _object_loop(line: Line, folder: Path) -> dict[str, Any]:
     """The object loop, its events written as canonical lines with their chained hash at level full."""
     full = line.level == "full"
-    game = Play(economy(line.agents, line.mix, line.steps), 0, keeps=full)
-    watch = Watch(line.seconds, lambda: game.n_interactions)
+    game = Play(_economy(line), 0, keeps=full)
+    watch = Watch(line.seconds, line.epochs, lambda: game.n_interactions)
     chain = Chain()
     with (folder / "events.jsonl").open("wb") as file:
 
@@ -161,16 +198,18 @@ def _object_loop(line: Line, folder: Path) -> dict[str, Any]:
 
         with suppress(Enough):
             play_on(game, write_and_tick)
-    return _result(watch.epochs * line.steps * line.agents, watch.took, watch.busy, watch.interactions)
+    return _result(watch.epochs * line.steps * line.agents, [watch])
 
 
-def _result(done: float, took: float, busy: float, interactions: float) -> dict[str, Any]:
+def _result(done: int, watches: list[Watch]) -> dict[str, Any]:
+    took, busy = sum(watch.took for watch in watches), sum(watch.busy for watch in watches)
     return {
-        "agent_steps": int(done),
+        "agent_steps": done,
         "seconds_measured": took,
         "agent_steps_per_s": done / took,
-        "interactions_per_s": interactions / took,
+        "interactions_per_s": sum(watch.interactions for watch in watches) / took,
         "core_share": busy / took,
+        "busy_by_epoch": [end - start for start, end in pairwise(watches[0].ends)],
     }
 
 

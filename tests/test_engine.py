@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from event_checks import check_books
 from mesocosm.api import Control, Enact, Kill
 from mesocosm.engine.batch import in_order, open_batch
 from mesocosm.env.events import Tick
@@ -202,6 +203,16 @@ def test_agents_arrive_and_depart_at_the_start_of_the_epochs_they_are_planned_fo
     assert played.events("epoch_completed")[-1]["commons"] >= sum(event["balance"] for event in departed)
 
 
+def test_what_a_leaver_owes_falls_on_the_commons() -> None:
+    broke = {"initial_budget": 0.0, "credit_limit": 5.0}
+    each = scenario({"adversarial": 8}, environment=broke, population={"turnover": 0.4}, tasks={"per_epoch": 0})
+    played = play([each.model_copy(update={"acceptance": "all"})])
+    left = [event["balance"] for event in played.events("departed")]
+    assert min(left) < 0.0
+    assert played.events("epoch_completed")[-1]["commons"] == pytest.approx(sum(left), abs=1e-9)
+    check_books(played.events(), each)
+
+
 def test_turnover_of_one_empties_the_world_and_the_run_goes_on_to_its_end() -> None:
     played = play([scenario(population={"turnover": 1.0}, simulation={"epochs": 3})])
     assert [event["active"] for event in played.events("epoch_completed")] == [10, 0, 0]
@@ -327,3 +338,38 @@ def test_orders_of_all_kinds_may_come_as_a_list_or_as_nothing() -> None:
     played = play([scenario(governance={"sham": {}})], orders=lambda tick: next(answers, None))
     assert played.reason == "completed"
     assert len(played.events("enacted")) == 1
+
+
+@pytest.mark.parametrize("reads", ["outcome", "proxy"])
+def test_an_agent_counts_every_audit_of_its_deals_whatever_the_audit_reads(reads: str) -> None:
+    audit = {"random_audit": {"probability": 0.5, "reads": reads}}
+    played = play([scenario(governance=audit, simulation={"epochs": 2, "steps_per_epoch": 10})])
+    met = Counter(event["agent"] for event in played.events("audited"))
+    assert len(met) > 5
+    last = {event["agent"]: event for event in played.events("agent_state")}
+    assert {agent: state["audits"] for agent, state in last.items() if state["audits"]} == dict(met)
+    assert all(state["audits"] <= state["deals"] for state in last.values())
+
+
+def test_agents_do_not_forget_a_certain_audit_of_looks_while_they_are_audited() -> None:
+    certain = {"random_audit": {"probability": 1.0, "reads": "proxy", "penalty": 3.0}}
+    believed = []
+    for belief in ("experience", "public"):
+        adaptive = {"belief": belief, "belief_weight": 0.01}
+        each = scenario(governance=certain, adaptive=adaptive, simulation={"epochs": 2, "steps_per_epoch": 8})
+        believed.append(play([each]).events())
+    assert believed[0] == believed[1], "experience of a certain audit confirms what is announced"
+
+
+def test_where_quality_follows_cost_it_does_so_for_task_work_as_for_deals() -> None:
+    crowd = [CREW[0], {"type": "honest", "count": 12}, CREW[2]]
+    conduct = {"q_low": 0.0, "q_high": 1.0}
+    simulation = {"epochs": 12, "steps_per_epoch": 8, "phases": {"proposals": False}}
+    tasks = {"per_epoch": 12, "duration_epochs": 3}
+    outcome: dict[float, list[int]] = {}
+    for follows in (0.0, 1.0):
+        each = scenario(crowd, conduct=conduct | {"quality_follows_cost": follows}, simulation=simulation, tasks=tasks)
+        outcome[follows] = [event["v"] for event in play([each]).events("task_completed")]
+    assert len(outcome[0.0]) > 50
+    assert set(outcome[0.0]) == {1}
+    assert set(outcome[1.0]) == {1, -1}, "full effort on a cheap task makes a bad product"

@@ -6,65 +6,125 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.object_loop import play, scalar, trajectory_hash
-from benchmarks.object_loop.agreement import engine_bodies, first_difference
-from hypothesis import given, settings
+from benchmarks.object_loop import bodies, play, scalar, trajectory_hash
+from benchmarks.object_loop.agreement import compared, engine_bodies, first_difference
+from benchmarks.object_loop.levers import LEVERS
+from benchmarks.object_loop.play import Play
+from hypothesis import given
 from hypothesis import strategies as st
 
-from mesocosm import exact, rng
+import scenario_strategy
+from mesocosm import exact, registry, rng
 from mesocosm.config.load import load_scenario, scenario_from_dict
+from mesocosm.config.schema import Scenario
 from mesocosm.log.canonical import Chain
+from scenario_strategy import effort
 
-SHORT = ["simulation.epochs=3"]
 ROLES = ("planner", "worker", "verifier", "poster", "moderator")
 POLICIES = ("honest", "opportunistic", "deceptive", "adversarial")
-LEVERS = (
-    "transaction_tax.rate=0.3",
-    "reputation_decay.decay=0.5",
-    "bandwidth_cap.max_actions=4",
-    "random_audit.probability=0.5",
-    "random_audit.reads=proxy",
-    "random_audit.accuracy=0.7",
-    "circuit_breaker.threshold=0.2",
-    "sham.rate=0.5",
-)
+ADAPTATIONS = ("learning", "frozen")
+#: lever -> parameter -> values to draw, the first one for tests of one lever
+LEVER_MENU: dict[str, dict[str, tuple[Any, ...]]] = {
+    "bandwidth_cap": {"max_actions": (9, 0, 3)},
+    "circuit_breaker": {"threshold": (0.2, 0.05, 0.45, 1.0), "cool_down": (10, 1, 3)},
+    "externality_internalisation": {"rho_a": (0.5, 0.0, 2.0), "rho_b": (0.5, 0.0, 5.0)},
+    "oracle": {"reach": (0.5, 1.0, 0.0)},
+    "random_audit": {
+        "probability": (0.5, 1.0, 0.0, 0.1),
+        "penalty": (3.0, 0.0, 0.4, 1e6),
+        "accuracy": (0.7, 1.0, 0.5),
+        "reads": ("outcome", "proxy"),
+    },
+    "redraw": {"stream": (1, 0, 99)},
+    "reputation_decay": {"decay": (0.5, 0.0, 1.0)},
+    "sham": {"rate": (0.5, 0.0, 1.0)},
+    "transaction_tax": {"rate": (0.3, 0.0, 1.0)},
+}
+FIRST = {name: {key: values[0] for key, values in menu.items()} for name, menu in LEVER_MENU.items()}
+GOVERNMENTS: dict[str, dict[str, dict[str, Any]]] = {
+    **{name: {name: block} for name, block in FIRST.items()},
+    "audit of the proxy": {"random_audit": {**FIRST["random_audit"], "reads": "proxy"}},
+    "all at once": FIRST,
+}
 
 
-def agree(name: str, overrides: list[str], seed: int = 42) -> None:
-    assert first_difference(load_scenario(name, overrides), seed) == ""
+def agree(scenario: Scenario, seed: int = 42) -> Play:
+    """Hold the loops against each other, notes included, and hand over what the object loop has played."""
+    played = play(scenario, seed)
+    assert compared(engine_bodies(scenario, seed), bodies(played.events)) == ""
+    return played
 
 
+def times_fired(played: Play) -> dict[str, int]:
+    """How often each lever did something in a run, as its notes say."""
+    fired: dict[str, int] = {}
+    for event in played.events:
+        if event.kind == "fired":
+            fired[event.field["lever"]] = fired.get(event.field["lever"], 0) + event.field["count"]
+    return fired
+
+
+@pytest.mark.parametrize("adaptation", ADAPTATIONS)
 @pytest.mark.parametrize("name", ["baseline", "adversarial_attack", "status_game"])
-def test_the_loops_agree_on_bundled_scenarios(name: str) -> None:
-    agree(name, SHORT)
+def test_the_loops_agree_on_bundled_scenarios(name: str, adaptation: str) -> None:
+    agree(load_scenario(name, ["simulation.epochs=2", f"adaptation={adaptation}"]))
 
 
-@pytest.mark.parametrize("lever", LEVERS)
-def test_the_loops_agree_under_each_lever(lever: str) -> None:
-    agree("adversarial_attack", [*SHORT, f"governance.{lever}"], seed=7)
+@pytest.mark.parametrize("adaptation", ADAPTATIONS)
+@pytest.mark.parametrize("government", GOVERNMENTS)
+def test_the_loops_agree_under_each_lever_and_under_all(government: str, adaptation: str) -> None:
+    scenario = load_scenario("adversarial_attack", ["simulation.epochs=2", f"adaptation={adaptation}"])
+    fired = times_fired(agree(scenario.model_copy(update={"governance": GOVERNMENTS[government]}), seed=7))
+    assert set(fired) == set(GOVERNMENTS[government])
+    assert min(fired.values()) > 0, "a lever that never fires tests nothing"
 
 
-def test_the_loops_agree_under_all_levers_at_once() -> None:
-    agree("adversarial_attack", [*SHORT, *(f"governance.{lever}" for lever in LEVERS)], seed=8)
+def test_the_object_loop_has_every_lever_and_the_tests_draw_every_parameter() -> None:
+    offered = {entry.name: {item.name for item in registry.params(entry.target)} for entry in registry.entries("lever")}
+    assert {name: set(menu) for name, menu in LEVER_MENU.items()} == offered
+    assert set(LEVERS) == set(offered)
 
 
+@pytest.mark.parametrize("noise", ["gaussian", "uniform"])
+def test_the_loops_agree_on_the_noise_that_has_closed_forms(noise: str) -> None:
+    under_audit = ["governance.random_audit.reads=proxy", "governance.circuit_breaker.threshold=0.4"]
+    agree(load_scenario("status_game", ["simulation.epochs=2", f"proxy.noise={noise}", *under_audit]))
+
+
+@pytest.mark.parametrize("belief", ["experience", "public"])
+def test_the_loops_agree_on_what_agents_make_of_announced_chances(belief: str) -> None:
+    levers = ["random_audit.probability=0.6", "circuit_breaker.threshold=0.3", "transaction_tax.rate=0.4"]
+    overrides = [f"adaptive.belief={belief}", "adaptive.belief_weight=0.5", *(f"governance.{it}" for it in levers)]
+    agree(load_scenario("adversarial_attack", ["simulation.epochs=2", *overrides]))
+
+
+@pytest.mark.parametrize("adaptation", ADAPTATIONS)
 @pytest.mark.parametrize("order", ["round_robin", "random", "priority"])
 @pytest.mark.parametrize("turns", ["simultaneous", "sequential"])
-def test_the_loops_agree_when_agents_are_poor_and_busy(turns: str, order: str) -> None:
+def test_the_loops_agree_when_agents_are_poor_and_busy(turns: str, order: str, adaptation: str) -> None:
     scarce = ["environment.initial_budget=2", "safety.max_interactions_per_step=1", "safety.budget_per_epoch=4"]
     crowded = ["tasks.per_epoch=6", "feed.post_rate=0.5", "safety.min_time_between_posts=0"]
-    time = ["simulation.epochs=2", f"simulation.turns={turns}", f"simulation.order={order}"]
-    agree("adversarial_attack", [*scarce, *crowded, *time], seed=3)
+    time = ["simulation.epochs=2", "simulation.steps_per_epoch=5", f"simulation.turns={turns}"]
+    poor = [*scarce, *crowded, *time, f"simulation.order={order}", f"adaptation={adaptation}"]
+    agree(load_scenario("adversarial_attack", poor), seed=3)
 
 
-def test_the_loops_agree_when_memory_overflows() -> None:
-    forty = {"scenario_id": "forty", "agents": [{"type": "honest", "count": 40}]}
-    scenario = scenario_from_dict({**forty, "trust": {"slots": 8}, "simulation": {"epochs": 4}})
-    assert first_difference(scenario, 5) == ""
-    assert any(len(agent.memory) == 8 for agent in play(scenario, 5).agents)
+@pytest.mark.parametrize("adaptation", ADAPTATIONS)
+def test_the_loops_agree_when_memory_overflows(adaptation: str) -> None:
+    agents = [{"type": "honest", "count": 25}, {"type": "deceptive", "count": 15}]
+    scenario = scenario_from_dict(
+        {
+            "scenario_id": "forty", "agents": agents, "trust": {"slots": 4}, "simulation": {"epochs": 2},
+            "adaptation": adaptation, "payoff": {"rho_a": 0.3},
+        }
+    )  # fmt: skip
+    played = agree(scenario, 5)
+    assert any(len(agent.memory) == 4 for agent in played.agents)
+    assert any(len(agent.opinions) == 4 for agent in played.agents) == (adaptation == "learning")
 
 
-def test_the_loops_agree_when_agents_come_and_go() -> None:
+@pytest.mark.parametrize("adaptation", ADAPTATIONS)
+def test_the_loops_agree_when_agents_come_and_go(adaptation: str) -> None:
     population = {
         "capacity": 16,
         "turnover": 0.2,
@@ -75,13 +135,12 @@ def test_the_loops_agree_when_agents_come_and_go() -> None:
         "departures": [{"type": "honest", "count": 2, "epoch": 2}],
     }
     agents = [{"type": "honest", "count": 6}, {"type": "deceptive", "count": 2, "role": "verifier", "skill": 0.7}]
-    mapping = {"scenario_id": "tide", "agents": agents, "population": population}
-    scenario = scenario_from_dict({**mapping, "simulation": {"epochs": 5, "steps_per_epoch": 6}})
-    assert first_difference(scenario, 11) == ""
+    mapping = {"scenario_id": "tide", "agents": agents, "population": population, "adaptation": adaptation}
+    agree(scenario_from_dict({**mapping, "simulation": {"epochs": 5, "steps_per_epoch": 6}}), 11)
 
 
 def test_equal_events_have_equal_hashes() -> None:
-    scenario = load_scenario("baseline", SHORT)
+    scenario = load_scenario("baseline", ["simulation.epochs=2"])
     chain = Chain()
     chain.add_events(engine_bodies(scenario, 1))
     assert trajectory_hash(play(scenario, 1).events) == chain.trajectory_hex
@@ -92,8 +151,8 @@ def test_a_difference_is_named_by_event_and_field(monkeypatch: pytest.MonkeyPatc
         for deal in accepted:
             deal.reason = "uncovered"
 
-    monkeypatch.setattr("benchmarks.object_loop.deals.cover", refuse_all)
-    message = first_difference(load_scenario("baseline", SHORT), 42)
+    monkeypatch.setattr("benchmarks.object_loop.settling.cover", refuse_all)
+    message = first_difference(load_scenario("baseline", ["simulation.epochs=1"]), 42)
     assert "interaction" in message
     assert "reason is 'accepted' in the engine, 'uncovered' in the object loop" in message
 
@@ -142,14 +201,11 @@ def scenarios(draw: Any) -> dict[str, Any]:
     agents = [group() for _ in range(one(1, 2, 4))]
     arrivals = [{**group(), "epoch": one(1, 2)} for _ in range(one(0, 0, 1, 2))]
     departures = [{"type": agents[0]["type"], "count": one(1, 3), "epoch": one(1, 2)} for _ in range(one(0, 0, 1))]
-    levers = draw(st.lists(st.sampled_from(LEVERS), max_size=3, unique=True))
-    governance: dict[str, dict[str, Any]] = {}
-    for entry in levers:
-        path, value = entry.split("=")
-        name, parameter = path.split(".")
-        governance.setdefault(name, {})[parameter] = value if value == "proxy" else float(value)
-    if "bandwidth_cap" in governance:
-        governance["bandwidth_cap"]["max_actions"] = one(0, 3, 9)
+    governance = {
+        name: {key: one(*values) for key, values in menu.items()}
+        for name, menu in LEVER_MENU.items()
+        if one(True, False, False)
+    }
     return {
         "scenario_id": "drawn",
         "agents": agents,
@@ -175,9 +231,10 @@ def scenarios(draw: Any) -> dict[str, Any]:
             "transfer_menu": one([-1.0, 0.0, 1.0], [0.0], [-0.7, -0.2, 0.0]),
             "transfer": one(0.5, 0.0, 2.5),
             "disguise_cost": one(0.25, 0.0),
+            "quality_follows_cost": one(0.0, 1.0, 0.3),
         },
         "proxy": {
-            "noise": one("counts", "counts", "gaussian"),
+            "noise": one("counts", "counts", "gaussian", "uniform"),
             "calibration": one("fixed", "bayes"),
             "k": one(2.0, 30.0),
             "prior": one(0.5, 0.8),
@@ -192,7 +249,17 @@ def scenarios(draw: Any) -> dict[str, Any]:
             "decay": one(0.9, 0.0, 1.0),
         },
         "reputation": {"ballot_gain": one(0.3, 5.0), "bound": one(1.5, 0.4)},
-        "adaptive": {"patience": one(2.0, 0.0), "exploit_trust": one(0.65, 0.2), "caution_steps": one(10, 0)},
+        "adaptation": one("learning", "learning", "frozen"),
+        "adaptive": {
+            "patience": one(2.0, 0.0, 30.0),
+            "payoff_floor": one(0.05, 0.0, 2.0),
+            "exploit_trust": one(0.65, 0.2),
+            "caution_steps": one(10, 0),
+            "belief": one("experience", "public"),
+            "belief_weight": one(20.0, 0.3),
+            "leniency": one(0.5, 0.0, 1.0),
+            "leniency_floor": one(0.05, 0.0, 0.5),
+        },
         "feed": {
             "capacity": one(64, 128),
             "visible": one(20, 2),
@@ -227,7 +294,14 @@ def scenarios(draw: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@settings(max_examples=25)
+@effort(25, 5000)
 @given(mapping=scenarios(), seed=st.integers(0, 2**63 - 1))
 def test_the_loops_agree_on_scenarios_drawn_at_random(mapping: dict[str, Any], seed: int) -> None:
     assert first_difference(scenario_from_dict(mapping), seed) == ""
+
+
+@effort(15, 5000)
+@given(scenario=scenario_strategy.scenarios(), seed=st.integers(0, 2**63 - 1))
+def test_the_loops_agree_on_scenarios_over_the_whole_schema(scenario: Scenario, seed: int) -> None:
+    once = scenario.simulation.model_copy(update={"decision_replays": 0})  # what other luck would bring is not played
+    assert first_difference(scenario.model_copy(update={"simulation": once}), seed) == ""

@@ -24,12 +24,16 @@ def engine_bodies(scenario: Scenario, seed: int) -> list[bytes]:
 
 def first_difference(scenario: Scenario, seed: int) -> str:
     """Where the two first differ, as "event 12 (step 3, interaction): p is 0.5 in the engine, ..."; "" if nowhere."""
-    fast, slow = engine_bodies(scenario, seed), bodies(play(scenario, seed).events)
-    for number, (theirs, ours) in enumerate(zip(fast, slow, strict=False)):
+    return compared(engine_bodies(scenario, seed), bodies(play(scenario, seed).events))
+
+
+def compared(engine: list[bytes], loop: list[bytes]) -> str:
+    """Where two accounts of a run first differ; "" if nowhere."""
+    for number, (theirs, ours) in enumerate(zip(engine, loop, strict=False)):
         if theirs != ours:
             return _difference(number, json.loads(theirs + b"}"), json.loads(ours + b"}"))
-    if len(fast) != len(slow):
-        return f"the engine has {len(fast)} events, the object loop {len(slow)}"
+    if len(engine) != len(loop):
+        return f"the engine has {len(engine)} events, the object loop {len(loop)}"
     return ""
 
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from benchmarks.object_loop.foresight import Foresight
 from benchmarks.object_loop.looks import Evidence, Look
 from benchmarks.object_loop.scalar import exp
 
-OMEGA = 0.5  # weight of "judges by its own bar alone" against "by the joint bar too"
 STANDARD_LOOK = exp(1.0)
 STANDARD_BAR = 1.0 / 3.0
 SMALLEST_STAKE = 1e-12
@@ -22,6 +22,13 @@ class Terms(NamedTuple):
     effort: int
     disguise: int
     transfer: int
+
+
+def outcome_chance(rule: Any, effort: float, skill: float, x: float) -> float:
+    """q: the chance of a good outcome; with quality_follows_cost effort does less the cheaper the task is."""
+    gain = (rule.q_high - rule.q_low) * effort * skill
+    q: float = rule.q_low + gain * (1.0 - rule.quality_follows_cost * (1.0 - x))
+    return q
 
 
 def own_bar(rule: Any, tau: float, cost: float) -> float:
@@ -78,57 +85,74 @@ def chance(trust: float, look: float, bar: float) -> float:
     return yes / (yes + bar * (1.0 - trust))
 
 
+def after_answer(omega: float, said_yes: bool, if_own: float, if_strict: float, floor: float) -> float:
+    """Bayes' rule for omega after one answer, kept away from certainty.
+
+    Params   if_own, if_strict: chance of a yes from a partner that judges by its own bar, or by the joint one too.
+    """
+    if not said_yes:
+        if_own, if_strict = 1.0 - if_own, 1.0 - if_strict
+    lenient = omega * if_own
+    total = lenient + (1.0 - omega) * if_strict
+    moved = lenient / total if total > 0.0 else omega
+    return min(max(moved, floor), 1.0 - floor)
+
+
 @dataclass(slots=True)
 class Prospect:
     """What a proposer knows when it weighs one candidate."""
 
     trust: float  # of the candidate in the proposer
     weight: float
+    leniency: float  # omega: how likely the candidate is to look at its own gain alone
     is_mate: bool
     x: float
     skill: float
-    payoff_mean: float
+    usual_payoff: float
+    ahead: Foresight
 
 
 class Expectation:
-    """The part of all expectations that follows from the public rules alone."""
+    """The part of all expectations that follows from rules alone.
 
-    def __init__(self, rule: Any, evidence: Evidence) -> None:
+    Params   rule: the rules that the proposer reckons with; costs: what levers charge it and its counterparty, by
+             transfer, as far as it reckons with that.
+    """
+
+    def __init__(self, rule: Any, evidence: Evidence, costs: list[tuple[float, float]]) -> None:
         self.rule = rule
         self.evidence = evidence
         self.tau = [rule.transfer * multiple for multiple in rule.transfer_menu]
-        both = joint_bar(rule, 0.0, 0.0)
-        own = [own_bar(rule, tau, 0.0) for tau in self.tau]
-        self.bars = [(bar, max(bar, both)) for bar in own]
-        self.same = all(bar == strict for bar, strict in self.bars)
+        self.paid = [tau + c_a for tau, (c_a, _) in zip(self.tau, costs, strict=True)]
+        self.bars: list[tuple[float, float]] = []  # by transfer: the counterparty's own bar, and the stricter one
+        for tau, (c_a, c_b) in zip(self.tau, costs, strict=True):
+            own = own_bar(rule, tau, c_b)
+            self.bars.append((own, max(own, joint_bar(rule, c_a, c_b))))
         settled = float(rule.settle_on == "outcome")
         p = evidence.good.expected_p
-        self.seen_good = rule.discovery + (1.0 - rule.discovery) * p
         self.pays_good = self._pays(p, p + settled * (1.0 - p), evidence.good.attention)
-        self.seen_bad = [(1.0 - rule.discovery) * look.expected_p for look in evidence.bad]
         self.pays_bad = [
             self._pays(look.expected_p, look.expected_p * (1.0 - settled), look.attention) for look in evidence.bad
         ]
 
-    def best_response(self, prospect: Prospect, efforts: range, disguises: range) -> Terms:
-        """The cell of transfer, disguise and effort with the highest expected payoff; the first wins ties."""
-        rule, trust = self.rule, prospect.trust
-        u_good = self.pays_good + self._value_of_trust(prospect, self.seen_good)
-        q = [self.quality(effort, prospect.skill) for effort in rule.effort_menu]
-        u_bad = [
-            self.pays_bad[d] + self._value_of_trust(prospect, self.seen_bad[d]) if d in disguises else 0.0
-            for d in range(len(self.pays_bad))
-        ]
+    def best_response(self, prospect: Prospect, efforts: range, disguises: range, transfers: range) -> Terms:
+        """The cell of transfer, disguise and effort with the highest expected payoff; the first wins ties.
+
+        q A_good (u_good + V_good - fine) + (1-q) A_bad (u_bad + V_bad - fine) - cost (q A_good + (1-q) A_bad).
+        """
+        q = [self._quality(prospect, e) for e in range(len(self.rule.effort_menu))]
+        u_good, u_bad = self._good(prospect), {d: self._bad(prospect, d) for d in disguises}
+        cost = {(d, e): self._cost(prospect, d, e, q[e]) for d in disguises for e in efforts}
         best = Terms(-math.inf, 0, 0, 0)
-        for t, tau in enumerate(self.tau):
-            a_good = self._accepts(trust, self.evidence.good, t)
-            good = a_good * (u_good - tau)
+        for t in transfers:
+            a_good = self._accepts(prospect, self.evidence.good, t)
+            good = a_good * (u_good - self.paid[t])
             for d in disguises:
-                a_bad = self._accepts(trust, self.evidence.bad[d], t)
-                bad = a_bad * (u_bad[d] - tau)
+                a_bad = self._accepts(prospect, self.evidence.bad[d], t) * prospect.ahead.passes_bad[d]
+                bad = a_bad * (u_bad[d] - self.paid[t])
                 gap, a_gap = good - bad, a_good - a_bad
                 for e in efforts:
-                    value = bad + q[e] * gap - self._toil(prospect, e, d) * (a_bad + q[e] * a_gap)
+                    value = bad + q[e] * gap - cost[d, e] * (a_bad + q[e] * a_gap)
                     if value > best.value:
                         best = Terms(value, e, d, t)
         return best
@@ -136,41 +160,67 @@ class Expectation:
     def most_harmful(self, prospect: Prospect) -> Terms:
         """At the least effort, the transfer and disguise with the highest expected harm less a little of its cost."""
         rule = self.rule
-        q = self.quality(rule.effort_menu[0], prospect.skill)
+        q = self._quality(prospect, 0)
         best = Terms(-math.inf, 0, 0, 0)
-        for t, tau in enumerate(self.tau):
-            a_good = 1.0 if prospect.is_mate else self._accepts(prospect.trust, self.evidence.good, t)
+        for t in range(len(self.tau)):
+            a_good = 1.0 if prospect.is_mate else self._accepts(prospect, self.evidence.good, t)
             for d, look in enumerate(self.evidence.bad):
-                a_bad = 1.0 if prospect.is_mate else self._accepts(prospect.trust, look, t)
+                a_bad = 1.0 if prospect.is_mate else self._accepts(prospect, look, t)
+                a_bad *= prospect.ahead.passes_bad[d]
                 harm = (1.0 - q) * (1.0 - look.expected_p) * rule.h
-                cost = tau + self._toil(prospect, 0, d)
+                cost = self.paid[t] + self._toil(prospect, d, 0)
                 value = harm * a_bad - rule.harm_cost_weight * cost * (a_bad + q * (a_good - a_bad))
                 if value > best.value:
                     best = Terms(value, 0, d, t)
         return best
 
-    def quality(self, effort: float, skill: float) -> float:
-        """q: the chance that the outcome is good."""
-        q: float = self.rule.q_low + (self.rule.q_high - self.rule.q_low) * effort * skill
-        return q
+    def _quality(self, prospect: Prospect, e: int) -> float:
+        return outcome_chance(self.rule, self.rule.effort_menu[e], prospect.skill, prospect.x)
 
-    def _toil(self, prospect: Prospect, e: int, d: int) -> float:
+    def _toil(self, prospect: Prospect, d: int, e: int) -> float:
+        """Private cost."""
         rule = self.rule
         cost: float = rule.effort_cost * prospect.x * rule.effort_menu[e] + rule.disguise_cost * rule.disguise_menu[d]
         return cost
 
-    def _accepts(self, trust: float, look: Look, t: int) -> float:
+    def _cost(self, prospect: Prospect, d: int, e: int, q: float) -> float:
+        """Private cost, and what freezes cost if the deal will probably look too toxic."""
+        cost = self._toil(prospect, d, e)
+        for above, loss in prospect.ahead.halts:
+            signal = 1.0 - (q * self.evidence.good.expected_p + (1.0 - q) * self.evidence.bad[d].expected_p)
+            if signal > above:
+                cost += loss
+        return cost
+
+    def _good(self, prospect: Prospect) -> float:
+        """u + V - fines, before what is paid, if the outcome is good."""
+        known, p = self._known(prospect), self.evidence.good.expected_p
+        return self.pays_good + self._value_of_trust(prospect, known + (1.0 - known) * p) - prospect.ahead.fine_good
+
+    def _bad(self, prospect: Prospect, d: int) -> float:
+        """The same if it is bad, under a level of disguise."""
+        seen = (1.0 - self._known(prospect)) * self.evidence.bad[d].expected_p
+        return self.pays_bad[d] + self._value_of_trust(prospect, seen) - prospect.ahead.fine_bad[d]
+
+    def _known(self, prospect: Prospect) -> float:
+        """Chance that the candidate learns the outcome, by itself or through levers."""
+        by_itself: float = self.rule.discovery
+        return by_itself + (1.0 - by_itself) * prospect.ahead.reveal
+
+    def _accepts(self, prospect: Prospect, look: Look, t: int) -> float:
         """Chance that the candidate accepts, mixed over the two kinds of bar."""
         own, strict = self.bars[t]
-        by_both = chance(trust, look.odds, strict)
-        return by_both if self.same else by_both + OMEGA * (chance(trust, look.odds, own) - by_both)
+        by_both = chance(prospect.trust, look.odds, strict)
+        if own == strict:
+            return by_both
+        return by_both + prospect.leniency * (chance(prospect.trust, look.odds, own) - by_both)
 
     def _value_of_trust(self, prospect: Prospect, outcome: float) -> float:
-        """What one more outcome in the candidate's memory is worth in deals to come."""
-        rule, trust, weight = self.rule, prospect.trust, prospect.weight
+        """V: what one more outcome in the candidate's memory is worth in deals to come."""
+        trust, weight = prospect.trust, prospect.weight
         moved = (trust * weight + outcome) / (weight + 1.0)
         gain = chance(moved, STANDARD_LOOK, STANDARD_BAR) - chance(trust, STANDARD_LOOK, STANDARD_BAR)
-        value: float = rule.patience * max(prospect.payoff_mean, rule.payoff_floor) * gain
+        value: float = self.rule.patience * prospect.usual_payoff * gain
         return value
 
     def _pays(self, p_seen: float, p_settled: float, attention: float) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from benchmarks.object_loop.expectation import outcome_chance
 from benchmarks.object_loop.minds import SHARE_OF_BUDGET
 from benchmarks.object_loop.scalar import exp, micro
 from benchmarks.object_loop.society import Agent, Post, Task
@@ -268,7 +269,7 @@ def submit(play: Play, action: Action) -> None:
     agent.balance -= cost
     agent.spent += cost
     play.books.burnt += cost
-    q = rule.q_low + (rule.q_high - rule.q_low) * effort * agent.skill
+    q = outcome_chance(rule, effort, agent.skill, task.difficulty)
     task.v = 1 if play.draws.uniform(Purpose.TASK, SUBMISSION + agent.slot) < q else -1
     task.status, agent.task = "submitted", None
     before = task.last_seq

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.object_loop.looks import Look, Traces
+from benchmarks.object_loop.foresight import Foresight, believed, usual_payoff
+from benchmarks.object_loop.interaction import Deal
 from benchmarks.object_loop.scalar import MICRO
-from benchmarks.object_loop.society import Agent, Record
+from benchmarks.object_loop.society import Agent
 from mesocosm.rng import lever_purpose
 
 if TYPE_CHECKING:
@@ -17,53 +17,11 @@ if TYPE_CHECKING:
 WINDOW = 10
 
 
-@dataclass(slots=True)
-class Deal:
-    """One proposal and what becomes of it."""
-
-    a: Agent
-    b: Agent
-    x: float
-    effort: float
-    disguise: float
-    tau: float
-    good: bool
-    look: Look
-    traces: Traces
-    record: Record | None  # what b remembers of a
-    trust: float
-    odds: float
-    private_cost: float
-    own: float
-    joint: float
-    c_a: float
-    c_b: float
-    reason: str = "declined"
-    seq: int = -1
-    cause: int = -1
-    r0: float = 0.0
-    r_a: float = 0.0
-    surplus: float = 0.0
-    surplus_true: float = 0.0
-    externality: float = 0.0
-    externality_true: float = 0.0
-    pi_a: float = 0.0
-    pi_b: float = 0.0
-    pi_a_true: float = 0.0
-    pi_b_true: float = 0.0
-    discovered: bool = False
-    audited: bool = False
-    told_good: bool = False  # what an audit said of the outcome
-    fine: float = 0.0
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the deal takes place."""
-        return self.reason == "accepted"
-
-
 class Lever:
-    """A rule of governance with its parameters, playing in one society."""
+    """A rule of governance with its parameters, playing in one society.
+
+    Attributes   fired: how often it did something in this epoch.
+    """
 
     name = ""
     phase = 50
@@ -73,13 +31,29 @@ class Lever:
         self.params = params
         self.purpose = lever_purpose(self.name)
         self.second_purpose = lever_purpose(self.name, 1)
+        self.fired = 0
+
+    def salt(self) -> int:
+        """A number mixed into the seed of every draw; 0 for none."""
+        return 0
+
+    def internalise(self) -> tuple[float, float]:
+        """How much more of the harm to others each side feels."""
+        return 0.0, 0.0
 
     def cost(self, tau: float) -> float:
         """Credits that each side pays if the deal is accepted."""
         return 0.0
 
+    def foresee(self, agent: Agent, ahead: Foresight) -> None:
+        """Add what the agent should expect of an own proposal beside its cost."""
+
     def may_propose(self, agent: Agent) -> bool:
         """Whether the agent may propose now."""
+        return True
+
+    def admits(self, deal: Deal) -> bool:
+        """Whether the proposal may be put to the counterparty."""
         return True
 
     def on_settle(self, deals: list[Deal]) -> None:
@@ -87,6 +61,67 @@ class Lever:
 
     def on_epoch(self, agents: list[Agent]) -> None:
         """Act at the end of an epoch."""
+
+
+class Redraw(Lever):
+    """The same society with other luck."""
+
+    name = "redraw"
+    phase = 0
+
+    def __init__(self, play: Play, params: dict[str, Any]) -> None:
+        super().__init__(play, params)
+        self.fired = int(self.salt() > 0)
+
+    def salt(self) -> int:
+        """Which other luck."""
+        return int(self.params["stream"])
+
+
+class Oracle(Lever):
+    """Refuses what would turn out badly, which nobody could know."""
+
+    name = "oracle"
+    phase = 5
+
+    def admits(self, deal: Deal) -> bool:
+        """Good outcomes, and bad ones that escape."""
+        passes = deal.good or self.play.draws.uniform(self.purpose, deal.a.slot) >= self.params["reach"]
+        self.fired += not passes
+        return passes
+
+    def foresee(self, agent: Agent, ahead: Foresight) -> None:
+        """Bad outcomes pass with what is left of the reach."""
+        ahead.passes_bad = [chance * (1.0 - self.params["reach"]) for chance in ahead.passes_bad]
+
+
+class BandwidthCap(Lever):
+    """At most max_actions proposals per epoch."""
+
+    name = "bandwidth_cap"
+    phase = 10
+
+    def may_propose(self, agent: Agent) -> bool:
+        """Whether the agent has any left."""
+        allowed = agent.proposed < self.params["max_actions"]
+        self.fired += not allowed
+        return bool(allowed)
+
+
+class ExternalityInternalisation(Lever):
+    """Each side feels a part of the harm that the deal does to others."""
+
+    name = "externality_internalisation"
+    phase = 15
+
+    def internalise(self) -> tuple[float, float]:
+        """What is added to rho_a and rho_b."""
+        return self.params["rho_a"], self.params["rho_b"]
+
+    def on_settle(self, deals: list[Deal]) -> None:
+        """It acts on every accepted deal."""
+        if max(self.internalise()) > 0.0:
+            self.fired += sum(deal.accepted for deal in deals)
 
 
 class TransactionTax(Lever):
@@ -100,6 +135,10 @@ class TransactionTax(Lever):
         due: float = self.params["rate"] * abs(tau)
         return due
 
+    def on_settle(self, deals: list[Deal]) -> None:
+        """It acts on every accepted deal that costs something."""
+        self.fired += sum(deal.accepted and self.cost(deal.tau) > 0.0 for deal in deals)
+
 
 class ReputationDecay(Lever):
     """Standing fades."""
@@ -110,18 +149,9 @@ class ReputationDecay(Lever):
     def on_epoch(self, agents: list[Agent]) -> None:
         """R <- decay * R."""
         for agent in agents:
-            agent.reputation *= self.params["decay"]
-
-
-class BandwidthCap(Lever):
-    """At most max_actions proposals per epoch."""
-
-    name = "bandwidth_cap"
-    phase = 10
-
-    def may_propose(self, agent: Agent) -> bool:
-        """Whether the agent has any left."""
-        return bool(agent.proposed < self.params["max_actions"])
+            faded = agent.reputation * self.params["decay"]
+            self.fired += faded != agent.reputation
+            agent.reputation = faded
 
 
 class RandomAudit(Lever):
@@ -144,11 +174,25 @@ class RandomAudit(Lever):
                 fine = min(round(params["penalty"] * MICRO), max(deal.a.balance, 0))
                 play.books.pay_treasury(deal.a, fine)
                 deal.fine += fine / MICRO
-            deal.audited, deal.told_good = by_outcome, not bad
+            deal.inspected, deal.audited, deal.told_good = True, by_outcome, not bad
             found.append((deal, bad))
         for deal, bad in found:
             v = 1 if deal.good else -1
             play.log("audited", deal.seq, agent=deal.a.slot, v=v, found=bad, fine=deal.fine if bad else 0.0)
+        self.fired += len(found)
+
+    def foresee(self, agent: Agent, ahead: Foresight) -> None:
+        """An audit with the chance it believes in, and a fine that is never more than its balance."""
+        params, evidence = self.params, self.play.evidence
+        chance = believed(self.play.rule, params["probability"], agent.audits, agent.deals)
+        due = chance * min(params["penalty"], max(agent.balance / MICRO, 0.0))
+        if params["reads"] == "outcome":
+            finds_good, finds_bad = 1.0 - params["accuracy"], [params["accuracy"]] * len(evidence.bad)
+            ahead.reveal = ahead.reveal + (1.0 - ahead.reveal) * chance
+        else:
+            finds_good, finds_bad = evidence.good.doubt, [look.doubt for look in evidence.bad]
+        ahead.fine_good += due * finds_good
+        ahead.fine_bad = [fine + due * finds for fine, finds in zip(ahead.fine_bad, finds_bad, strict=True)]
 
 
 class Sham(Lever):
@@ -163,6 +207,7 @@ class Sham(Lever):
             luck = self.play.draws.uniform(self.purpose, deal.a.slot)
             if deal.accepted and luck < self.params["rate"]:
                 self.play.annotate("note", lever=self.name, agent=deal.a.slot, value=luck)
+                self.fired += 1
 
 
 class CircuitBreaker(Lever):
@@ -175,6 +220,7 @@ class CircuitBreaker(Lever):
         super().__init__(play, params)
         self.ring: dict[int, list[float | None]] = {}
         self.place: dict[int, int] = {}
+        self.risky: dict[int, int] = {}  # accepted proposals that looked worse than the threshold
 
     def on_settle(self, deals: list[Deal]) -> None:
         """Note 1 - p; freeze where ten of them average above the threshold."""
@@ -183,18 +229,29 @@ class CircuitBreaker(Lever):
         for deal in deals:
             if not deal.accepted:
                 continue
-            slot = deal.a.slot
+            slot, toxic = deal.a.slot, 1.0 - deal.traces.p
             ring = self.ring.setdefault(slot, [None] * WINDOW)
             place = self.place.get(slot, 0)
-            ring[place] = 1.0 - deal.traces.p
+            ring[place] = toxic
             self.place[slot] = (place + 1) % WINDOW
+            self.risky[slot] = self.risky.get(slot, 0) + (toxic > self.params["threshold"])
             statistic = mean(ring)
             if statistic is not None and statistic > self.params["threshold"]:
                 self.ring[slot] = [None] * WINDOW
                 deal.a.frozen_until = max(deal.a.frozen_until, until)
+                deal.a.freezes += 1
                 tripped.append((deal, statistic))
         for deal, statistic in tripped:
             self.play.log("frozen", deal.seq, agent=deal.a.slot, until_step=until, statistic=statistic)
+        self.fired += len(tripped)
+
+    def foresee(self, agent: Agent, ahead: Foresight) -> None:
+        """A deal that will probably look worse than the threshold costs its share of a freeze, which comes once a
+        window and loses cool_down usual payoffs.
+        """
+        rule, params = self.play.rule, self.params
+        risk = believed(rule, 1.0 / WINDOW, agent.freezes, self.risky.get(agent.slot, 0))
+        ahead.halts.append((params["threshold"], params["cool_down"] * usual_payoff(rule, agent) * risk))
 
 
 def mean(ring: Iterable[float | None]) -> float | None:
@@ -207,9 +264,13 @@ def mean(ring: Iterable[float | None]) -> float | None:
     return None if total is None else total / WINDOW
 
 
-LEVERS = {
-    lever.name: lever for lever in (TransactionTax, ReputationDecay, BandwidthCap, RandomAudit, Sham, CircuitBreaker)
-}
+LEVERS: dict[str, type[Lever]] = {
+    lever.name: lever
+    for lever in (
+        Redraw, Oracle, BandwidthCap, ExternalityInternalisation, TransactionTax, ReputationDecay, RandomAudit, Sham,
+        CircuitBreaker,
+    )
+}  # fmt: skip
 
 
 def levers_of(play: Play, governance: dict[str, dict[str, Any]]) -> list[Lever]:

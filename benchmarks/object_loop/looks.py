@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.object_loop.scalar import Draws, exp, logit, normal_quantile, poisson_cdf, sigmoid
@@ -15,6 +18,12 @@ POINTS = 16
 NEGLIGIBLE = 2e-5
 COUNT_GRID = 2.0**21
 SMALLEST_VARIANCE = 1e-6
+#: the constants of an economy that decide how outcomes show, and nothing else does
+TRAITS = (
+    "noise", "calibration", "k", "prior", "phi", "progress_gain", "progress_noise", "engagement_gain",
+    "engagement_noise", "count_floor", "count_slope", "gaussian_mean", "gaussian_sd", "outrage", "screen_weight",
+    "weight_progress", "weight_rework", "weight_rejection_misuse", "weight_engagement", "disguise_menu",
+)  # fmt: skip
 
 
 def fading(base: float) -> list[float]:
@@ -41,6 +50,7 @@ class Look:
     cdf: list[float]  # of the count of incidents
     edges: list[float]  # the same, moved up by the number of the class
     expected_p: float = 0.0
+    doubt: float = 0.0  # how often p is below one half
 
 
 @dataclass(slots=True)
@@ -75,20 +85,26 @@ class Evidence:
     Attributes   good: the class of v = +1; bad: the classes of v = -1, by level of disguise.
     """
 
-    def __init__(self, rule: Any, disguise_menu: tuple[float, ...]) -> None:
+    def __init__(self, rule: Any) -> None:
         self.rule = rule
         classes = [self._look(0, 1.0, 0.0)]
-        classes += [self._look(1 + level, -1.0, d) for level, d in enumerate(disguise_menu)]
+        classes += [self._look(1 + level, -1.0, d) for level, d in enumerate(rule.disguise_menu)]
         self.good, self.bad = classes[0], classes[1:]
-        scores = [self._scores(look) for look in classes]
-        self.slope, self.intercept = self._link(scores[0], scores[1])
-        for look, score in zip(classes, scores, strict=True):
-            look.expected_p = total([sigmoid(self.slope * x + self.intercept) * w for x, w in score])
+        if rule.noise == "uniform":
+            self._read_uniform(classes)
+        else:
+            self._read_scores(classes)
 
     def observe(self, look: Look, draws: Draws, agent: int) -> Traces:
         """Traces that an outcome of a class leaves this time."""
         rule = self.rule
-        z = normal_quantile(draws.uniform(Purpose.PROGRESS, agent))
+        luck = draws.uniform(Purpose.PROGRESS, agent)
+        if rule.noise == "uniform":
+            root = math.sqrt(luck)
+            p = root if draws.uniform(Purpose.ENGAGEMENT, agent) < 0.5 * (1.0 + look.soft) else 1.0 - root
+            v_hat = logit(p) / self.slope
+            return Traces(v_hat, 0, 0, 0, 0.0, v_hat, p)
+        z = normal_quantile(luck)
         if rule.noise == "gaussian":
             v_hat = rule.gaussian_mean * look.soft + rule.gaussian_sd * z
             return Traces(v_hat, 0, 0, 0, 0.0, v_hat, sigmoid(self.slope * v_hat + self.intercept))
@@ -124,6 +140,22 @@ class Evidence:
             edges=[number + share for share in cdf],
         )
 
+    def _read_uniform(self, classes: list[Look]) -> None:
+        """p has density 2p where it looks good and 2(1-p) where it looks bad: it is calibrated as it is."""
+        self.slope, self.intercept = self.rule.k, 0.0
+        for look in classes:
+            good = 0.5 * (1.0 + look.soft)
+            look.expected_p, look.doubt = (1.0 + good) / 3.0, 0.75 - 0.5 * good
+
+    def _read_scores(self, classes: list[Look]) -> None:
+        """The link from v_hat to p, and what p is on average, and how often below one half, in each class."""
+        scores = [self._scores(look) for look in classes]
+        self.slope, self.intercept = self._link(scores[0], scores[1])
+        for look, score in zip(classes, scores, strict=True):
+            seen = [(self.slope * x + self.intercept, w) for x, w in score]
+            look.expected_p = total([sigmoid(log_odds) * w for log_odds, w in seen])
+            look.doubt = total([w for log_odds, w in seen if log_odds < 0.0])
+
     def _scores(self, look: Look) -> list[tuple[float, float]]:
         """Distribution of v_hat in a class, as points with weights: what agents expect to see."""
         rule = self.rule
@@ -137,8 +169,9 @@ class Evidence:
         smooth = [rule.weight_progress * x + rule.weight_engagement * y for x, y in product(progress, engagement)]
         mass = [share - before for share, before in zip(look.cdf, [0.0, *look.cdf[:-1]], strict=True)]
         half = 0.5 * rule.weight_rejection_misuse
+        likely = [n for n in range(COUNT_MAX + 1) if mass[n] > NEGLIGIBLE]
         counted, weight = [], []
-        for i, j, k in product(range(COUNT_MAX + 1), repeat=3):
+        for i, j, k in product(likely, repeat=3):
             chance = mass[i] * mass[j] * mass[k]
             if chance > NEGLIGIBLE:
                 counted.append(rule.weight_rework * REWORK[i] + half * REJECTION[j] + half * MISUSE[k])
@@ -160,3 +193,14 @@ class Evidence:
         spread = [total([(x - m) * (x - m) * w for x, w in score]) for score, m in zip((good, bad), mean, strict=True)]
         slope = (mean[0] - mean[1]) / max((0 + spread[0] + spread[1]) / 2.0, SMALLEST_VARIANCE)
         return slope, logit(rule.prior) - slope * (0.5 * (mean[0] + mean[1]))
+
+
+def evidence_of(rule: Any) -> Evidence:
+    """How outcomes show in an economy; worked out once for economies that agree on it."""
+    return evidence_from(tuple(getattr(rule, name) for name in TRAITS))
+
+
+@lru_cache(maxsize=64)
+def evidence_from(traits: tuple[Any, ...]) -> Evidence:
+    """How outcomes show under the values of TRAITS."""
+    return Evidence(SimpleNamespace(**dict(zip(TRAITS, traits, strict=True))))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.object_loop.expectation import Expectation, Prospect, Terms, clears
+from benchmarks.object_loop.foresight import Foresight, usual_payoff
 from benchmarks.object_loop.scalar import MICRO
 
 if TYPE_CHECKING:
@@ -45,17 +46,27 @@ class Meeting:
     others: list[Agent]
     x: float
     step: int
-    strength: float
+    rule: Any
+    ahead: Foresight
 
     def trust_in(self, k: int) -> float:
         """How much the agent trusts a candidate."""
-        return self.me.trust_in(self.others[k], self.strength)[0]
+        return self.me.trust_in(self.others[k], self.rule.prior_strength)[0]
 
     def prospect(self, k: int) -> Prospect:
         """What the agent knows when it weighs a candidate."""
-        me, other = self.me, self.others[k]
-        trust, weight = other.trust_in(me, self.strength)
-        return Prospect(trust, weight, me.is_mate(other), self.x, me.skill, me.payoff_mean)
+        me, other, rule = self.me, self.others[k], self.rule
+        trust, weight = other.trust_in(me, rule.prior_strength)
+        return Prospect(
+            trust=trust,
+            weight=weight,
+            leniency=me.leniency_of(other, rule.leniency),
+            is_mate=me.is_mate(other),
+            x=self.x,
+            skill=me.skill,
+            usual_payoff=usual_payoff(rule, me),
+            ahead=self.ahead,
+        )
 
 
 def better(scores: list[float]) -> int:
@@ -64,17 +75,29 @@ def better(scores: list[float]) -> int:
 
 
 class Mind:
-    """What all policies share: they know the public rules."""
+    """What all policies share: they know the public rules.
+
+    Params   expects: what proposals are thought to bring, under the rules that the mind reckons with;
+             learns: whether it responds to levers and learns from what it meets, if it is one that weighs payoffs.
+    """
 
     name = ""
     second_proposal = 0.0
     ballot_weight = 1.0
     coalition = False
+    adaptive = False  # weighs payoffs
 
-    def __init__(self, rule: Any, expects: Expectation, params: dict[str, Any]) -> None:
+    def __init__(self, rule: Any, expects: Expectation, params: dict[str, Any], learns: bool) -> None:
         self.rule = rule
         self.expects = expects
         self.params = params
+        self.learns = learns and self.adaptive
+        self.still = rule.transfer_menu.index(0.0)
+
+    @property
+    def blind(self) -> bool:
+        """Whether it weighs payoffs without a thought for levers."""
+        return self.adaptive and not self.learns
 
     def vote(self, trust: Callable[[], float], mate: bool) -> int:
         """Vote on a post, +1 or -1."""
@@ -102,7 +125,7 @@ class Mind:
 
     def _builds(self, k: int) -> Choice:
         """Full effort, no disguise, no transfer."""
-        return Choice(k, len(self.rule.effort_menu) - 1, 0, self.rule.transfer_menu.index(0.0))
+        return Choice(k, len(self.rule.effort_menu) - 1, 0, self.still)
 
 
 class Honest(Mind):
@@ -135,19 +158,22 @@ class Opportunistic(Mind):
     """Whatever pays best."""
 
     name = "opportunistic"
+    adaptive = True
     second_proposal = 0.5
 
     def effort(self, me: Agent, task: Task) -> float:
         """Works if its share of the pay, times what effort changes, exceeds the cost."""
         rule = self.rule
         reward = task.budget / MICRO * SHARE_OF_BUDGET.get(me.role, 0.0)
-        return 1.0 if (rule.q_high - rule.q_low) * reward > rule.effort_cost * task.difficulty else 0.0
+        effect = (rule.q_high - rule.q_low) * (1.0 - rule.quality_follows_cost * (1.0 - task.difficulty))
+        return 1.0 if effect * reward > rule.effort_cost * task.difficulty else 0.0
 
     def propose(self, meeting: Meeting) -> Choice | None:
         """The best deal with the better candidate, if it is worth anything."""
         if not meeting.others:
             return None
-        every = range(len(self.rule.effort_menu)), range(len(self.rule.disguise_menu))
+        rule = self.rule
+        every = range(len(rule.effort_menu)), range(len(rule.disguise_menu)), range(len(rule.transfer_menu))
         best = [self.expects.best_response(meeting.prospect(k), *every) for k in range(len(meeting.others))]
         k = better([terms.value for terms in best])
         return chosen(k, best[k]) if best[k].value > 0.0 else None
@@ -161,6 +187,7 @@ class Deceptive(Mind):
     """Builds trust, then spends it."""
 
     name = "deceptive"
+    adaptive = True
     second_proposal = 0.5
 
     def vote(self, trust: Callable[[], float], mate: bool) -> int:
@@ -168,7 +195,7 @@ class Deceptive(Mind):
         return 1
 
     def propose(self, meeting: Meeting) -> Choice | None:
-        """Turn to the most trusting one; exploit if trusted enough and not caught lately."""
+        """Turn to the most trusting one; exploit if trusted enough, not caught lately and, learning, if it pays."""
         if not meeting.others:
             return None
         rule = self.rule
@@ -176,9 +203,20 @@ class Deceptive(Mind):
         k = better([prospect.trust for prospect in prospects])
         quiet = meeting.step - meeting.me.caught_step >= rule.caution_steps
         if prospects[k].trust > rule.exploit_trust and quiet:
-            levels = len(rule.disguise_menu)
-            return chosen(k, self.expects.best_response(prospects[k], range(1), range(min(1, levels - 1), levels)))
+            terms = self._exploit(prospects[k])
+            if not self.learns or terms.value > self._honest_worth(prospects[k]):
+                return chosen(k, terms)
         return self._builds(k)
+
+    def _exploit(self, prospect: Prospect) -> Terms:
+        """The best deal with no effort and some disguise."""
+        levels, transfers = len(self.rule.disguise_menu), range(len(self.rule.transfer_menu))
+        return self.expects.best_response(prospect, range(1), range(min(1, levels - 1), levels), transfers)
+
+    def _honest_worth(self, prospect: Prospect) -> float:
+        """What building trust would be worth."""
+        efforts, still = len(self.rule.effort_menu), range(self.still, self.still + 1)
+        return self.expects.best_response(prospect, range(efforts - 1, efforts), range(1), still).value
 
     def accepts(self, offer: Offer) -> bool:
         """It must gain itself; or the deal will probably go wrong and it does not pay."""
@@ -189,6 +227,7 @@ class Adversarial(Mind):
     """As much harm as possible, together with its coalition."""
 
     name = "adversarial"
+    adaptive = True
     second_proposal = 1.0
     ballot_weight = 4.0
     coalition = True

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.object_loop import deals, feed_work, seasons
 from benchmarks.object_loop.chronicle import Event
 from benchmarks.object_loop.expectation import Expectation
-from benchmarks.object_loop.levers import levers_of
-from benchmarks.object_loop.looks import Evidence
+from benchmarks.object_loop.foresight import nothing_ahead
+from benchmarks.object_loop.interaction import Deal
+from benchmarks.object_loop.levers import Lever, levers_of
+from benchmarks.object_loop.looks import evidence_of
 from benchmarks.object_loop.minds import MINDS, Mind
-from benchmarks.object_loop.scalar import Draws, logit, micro, sigmoid
+from benchmarks.object_loop.scalar import GAMMA, WORD, Draws, logit, micro, mix, sigmoid
 from benchmarks.object_loop.society import NEVER, Agent, Books, Feed, Task, rules_of
 from mesocosm.config.schema import Scenario
 from mesocosm.rng import Purpose
@@ -23,15 +26,21 @@ class Play:
     """One replicate being played.
 
     Params   keeps: whether events are kept in `events` with all their fields, or only counted.
+    Attributes   rule: the constants of the economy; in_force: the same with what levers add to rho; costs: what
+                 levers charge (initiator, counterparty), by transfer.
     """
 
     def __init__(self, scenario: Scenario, seed: int, keeps: bool = True) -> None:
         self.scenario = scenario
         self.rule = rules_of(scenario)
+        self.levers = levers_of(self, scenario.governance)
+        self.in_force = with_harm_felt(self.rule, self.levers)
+        self.costs = [costs_of(self.rule.transfer * multiple, self.levers) for multiple in self.rule.transfer_menu]
+        self.nothing_ahead = nothing_ahead(len(self.rule.disguise_menu))
         self.settles_outcome = float(scenario.payoff.settle_on == "outcome")
         self.has_feed, self.has_tasks = scenario.simulation.phases.feed, scenario.simulation.phases.tasks
-        self.draws = Draws(seed)
-        self.evidence = Evidence(self.rule, scenario.conduct.disguise_menu)
+        self.draws = Draws(salted(seed, self.levers))
+        self.evidence = evidence_of(self.rule)
         self.prior_logit = logit(self.rule.prior_mean)
         self.books = Books()
         self.feed = Feed(scenario.feed.capacity, scenario.feed.visible)
@@ -41,10 +50,15 @@ class Play:
         self.events: list[Event] = []
         self.n_events = self.n_interactions = 0
         self.epoch = self.step = self.turn = 0
+        self.is_second = False
         self.agents = populate(self)
         self.crowd: list[Agent] = []
         self.refresh_crowd()
-        self.levers = levers_of(self, scenario.governance)
+
+    @property
+    def moment(self) -> int:
+        """Number of the current pass: two to a step, each with its own draws."""
+        return 2 * self.step + self.is_second
 
     def number(self) -> int:
         """Seq of the next event of the trajectory."""
@@ -90,6 +104,10 @@ class Play:
             return -agent.reputation
         return (agent.place - self.step) % len(self.crowd)
 
+    def in_order(self, deals: list[Deal]) -> list[Deal]:
+        """Deals by the precedence of their initiators, ties by slot."""
+        return sorted(deals, key=lambda deal: self.precedence(deal.a)) if len(deals) > 1 else deals
+
     def turns(self) -> list[list[Agent]]:
         """Agents that act together: all at once, or one after the other."""
         if self.rule.turns == "simultaneous":
@@ -105,18 +123,18 @@ class Play:
         if self.has_feed:
             self.feed.rank(rule.alpha, rule.beta)
         stride = 1 if rule.turns == "simultaneous" else MANY_TURNS
-        for second in (False, True):
-            self.turn = second * stride
-            self.draws.at(2 * self.step + second)
+        for self.is_second in (False, True):
+            self.turn = self.is_second * stride
+            self.draws.at(self.moment)
             for group in self.turns():
-                if second:
+                if self.is_second:
                     group = [agent for agent in group if self.is_keen(agent)]
                 elif self.has_feed or self.has_tasks:
                     feed_work.act(self, group)
                 if rule.phases.proposals and group:
                     deals.trade(self, group)
                 self.turn += 1
-        self.turn = 2 * stride
+        self.is_second, self.turn = False, 2 * stride
         self.books.audit(self.agents, rule.credit_limit)
 
     def is_keen(self, agent: Agent) -> bool:
@@ -125,10 +143,40 @@ class Play:
         return chance > 0.0 and (chance >= 1.0 or self.draws.uniform(Purpose.SECOND, agent.slot) < chance)
 
 
+def with_harm_felt(rule: Any, levers: list[Lever]) -> Any:
+    """The rules in force: what levers make each side feel of the harm to others is added to rho."""
+    in_force = SimpleNamespace(**vars(rule))
+    for lever in levers:
+        felt_a, felt_b = lever.internalise()
+        in_force.rho_a += felt_a
+        in_force.rho_b += felt_b
+    return in_force
+
+
+def costs_of(tau: float, levers: list[Lever]) -> tuple[float, float]:
+    """(c_a, c_b): what levers charge each side for a transfer."""
+    cost = 0.0
+    for lever in levers:
+        cost += lever.cost(tau)
+    return cost, cost
+
+
+def salted(seed: int, levers: list[Lever]) -> int:
+    """The seed of all draws: the scenario's own, unless a lever asks for other luck."""
+    for lever in levers:
+        if lever.salt():
+            seed = mix(seed + (lever.salt() + 1) * GAMMA & WORD)
+    return seed
+
+
 def populate(play: Play) -> list[Agent]:
     """Everybody who is there from the start, those who will arrive, and spare slots."""
     scenario, rule = play.scenario, play.rule
-    expects = Expectation(rule, play.evidence)
+    learns = scenario.adaptation == "learning"
+    if learns:
+        expects = Expectation(play.in_force, play.evidence, play.costs)
+    else:
+        expects = Expectation(rule, play.evidence, [(0.0, 0.0) for _ in play.costs])
     groups: list[tuple[Any, int, int]] = [(group, group.count, 0) for group in scenario.agents]
     arrivals = sorted(scenario.population.arrivals, key=lambda group: group.epoch)
     groups += [(group, group.count, group.epoch) for group in arrivals]
@@ -136,7 +184,7 @@ def populate(play: Play) -> list[Agent]:
     groups.append((scenario.agents[0], max(spare, 0), NEVER))
     agents: list[Agent] = []
     for group, count, epoch in groups:
-        mind: Mind = MINDS[group.type](rule, expects, group.params)
+        mind: Mind = MINDS[group.type](rule, expects, group.params, learns)
         for _ in range(count):
             agent = Agent(
                 slot=len(agents),
@@ -168,7 +216,7 @@ def play_on(game: Play, after_epoch: Callable[[int], None] | None = None) -> Pla
     game.log("simulation_started", agents=len(game.crowd), epochs=epochs, steps_per_epoch=steps)
     for epoch in range(epochs):
         game.epoch, game.step, game.turn = epoch, epoch * steps, 0
-        game.draws.at(2 * game.step)
+        game.draws.at(game.moment)
         seasons.begin_epoch(game)
         for step in range(steps):
             game.step = epoch * steps + step

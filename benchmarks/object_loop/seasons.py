@@ -93,6 +93,9 @@ def end_epoch(play: Play) -> None:
         expire(play)
     for lever in play.levers:
         lever.on_epoch(play.agents)
+    for lever in play.levers:
+        play.annotate("fired", lever=lever.name, count=lever.fired)
+        lever.fired = 0
     ballots(play)
     for agent in play.agents:
         for record in agent.memory.values():
@@ -103,7 +106,8 @@ def end_epoch(play: Play) -> None:
             play.log(
                 "agent_state", agent=agent.slot, active=agent.active, reputation=agent.reputation,
                 balance=agent.balance / MICRO, proposed=agent.proposed, accepted=agent.accepted,
-                votes_received=agent.votes_received, acted=agent.acted, refused=agent.refused,
+                votes_received=agent.votes_received, acted=agent.acted, refused=agent.refused, deals=agent.deals,
+                audits=agent.audits, freezes=agent.freezes, payoff_mean=agent.payoff_mean,
             )  # fmt: skip
     books = play.books
     play.log(

@@ -48,6 +48,14 @@ class Record:
 
 
 @dataclass(slots=True)
+class Opinion:
+    """How lenient an agent that learns thinks one partner is."""
+
+    omega: float  # chance that the partner looks at its own gain alone
+    time: int  # moment of the answer that last changed it
+
+
+@dataclass(slots=True)
 class Agent:
     """One agent: who it is, what it has, what it remembers, and the meters that the rails read."""
 
@@ -62,11 +70,15 @@ class Agent:
     active: bool = False
     reputation: float = 0.0
     caught_step: int = LONG_AGO
+    deals: int = 0  # own proposals accepted, since the start
+    audits: int = 0  # of them looked at by an audit
+    freezes: int = 0
     frozen_until: int = 0
     task: Task | None = None
     balance: int = 0
     spent: int = 0
     memory: dict[int, Record] = field(default_factory=dict)
+    opinions: dict[int, Opinion] = field(default_factory=dict)
     place: int = 0  # in the list of active agents
     proposed: int = 0
     accepted: int = 0
@@ -98,6 +110,17 @@ class Agent:
         known.alpha += good
         known.beta += 1.0 - good
         known.seq = seq
+
+    def leniency_of(self, other: Agent, start: float) -> float:
+        """omega: how likely it thinks another to look at its own gain alone; `start` before any answer."""
+        opinion = self.opinions.get(other.slot)
+        return start if opinion is None else opinion.omega
+
+    def think(self, partner: int, omega: float, time: int, slots: int) -> None:
+        """Change its mind about a partner's leniency; a newcomer takes the place of who answered longest ago."""
+        if partner not in self.opinions and len(self.opinions) >= slots:
+            del self.opinions[min(self.opinions, key=lambda slot: self.opinions[slot].time)]
+        self.opinions[partner] = Opinion(omega, time)
 
 
 @dataclass(slots=True)

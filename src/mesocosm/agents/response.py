@@ -89,14 +89,13 @@ def highest(row: Prospects, cells: Iterator[Cell]) -> Choice:
     best = np.full((len(row.menu.transfer), len(row)), -np.inf)
     which = np.zeros(best.shape, dtype=np.int16)
     for e, d, value in cells:
-        better = value > best
-        np.copyto(best, value, where=better)
-        np.copyto(which, d * n + e, where=better)
+        np.copyto(which, d * n + e, where=value > best)
+        np.maximum(best, value, out=best)
     top, cell = best[0], which[0]
     transfer = np.zeros(len(row), dtype=np.int64)
     for t in range(1, len(best)):
         better = best[t] > top
-        top = np.where(better, best[t], top)
+        top = np.maximum(top, best[t])
         cell = np.where(better, which[t], cell)
         transfer[better] = t
     chosen = cell.astype(np.int64)

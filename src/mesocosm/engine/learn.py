@@ -57,7 +57,6 @@ def learn_from_deals(batch: Batch, deal: Deals, done: I64, told_good: NDArray[np
     """
     world, row = batch.world, deal.row_a[done]
     world.deals[row] += 1
-    audited = deal.audited[done]
-    world.audits[row[audited]] += 1
-    caught = (deal.discovered[done] & ~deal.is_good[done]) | (batch.learns[row] & audited & ~told_good)
+    world.audits[row[deal.inspected[done]]] += 1
+    caught = (deal.discovered[done] & ~deal.is_good[done]) | (batch.learns[row] & deal.audited[done] & ~told_good)
     world.caught_step[row[caught]] = batch.step

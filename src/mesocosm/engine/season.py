@@ -15,13 +15,16 @@ from mesocosm.env.economy import take
 from mesocosm.env.tasks import TaskStatus
 
 F64 = NDArray[np.float64]
-VOTERS_AT_ONCE = 1 << 14  # few enough for the processor's cache
+VOTERS_AT_ONCE = 1 << 11  # few enough for the processor's cache, with up to 64 records each
 TURNOVER = 1 << 40  # offset of the draws of turnover, beside those of planned departures
 I64 = NDArray[np.int64]
 
 
 def begin_epoch(batch: Batch) -> None:
-    """Departures and arrivals, the epoch's tasks, and fresh counts. Moves: nothing -> arrivals, leavers -> commons."""
+    """Departures and arrivals, the epoch's tasks, and fresh counts.
+
+    Moves    nothing -> arrivals, leavers -> commons (commons -> leavers who are in debt).
+    """
     world = batch.world
     for counter in (world.proposed, world.accepted, world.acted, world.refused):
         counter[:] = 0
@@ -69,9 +72,8 @@ def _depart(batch: Batch) -> None:
     row = np.flatnonzero(leaves)
     if len(row) == 0:
         return
-    balance = world.ledger.balance[row].copy()
-    batch.emit("departed", row, {"agent": world.slot[row], "balance": exact.credits(balance)})
-    world.ledger.to_commons(row, balance)
+    batch.emit("departed", row, {"agent": world.slot[row], "balance": exact.credits(world.ledger.balance[row])})
+    world.ledger.close_account(row)
     world.active[row] = False
     _drop_work(batch, row)
     world.refresh_crowd()

@@ -36,7 +36,7 @@ def settle(batch: Batch, stack: Stack, deal: Deals) -> None:
     _refuse_uncovered(batch, deal, worst_case(rule, deal))
     deal.accepted = deal.reason == Reason.accepted
     deal.discovered = deal.accepted & (batch.uniform(Purpose.DISCOVERY, deal.row_a) < rule.discovery)
-    deal.audited = np.zeros(len(deal), dtype=np.bool_)
+    deal.inspected, deal.audited = np.zeros((2, len(deal)), dtype=np.bool_)
     deal.told_good = deal.is_good
     deal.fine = np.zeros(len(deal))
     deal.seq = batch.world.number_events(deal.replicate)

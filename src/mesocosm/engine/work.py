@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mesocosm import exact, rng
 from mesocosm.engine.batch import Batch, in_order
 from mesocosm.engine.observe import same_coalition, trust_between
+from mesocosm.env.payoff import outcome_chance
 from mesocosm.env.population import ROLES
 from mesocosm.env.tasks import PROMPTS, SHARE_OF_BUDGET, TaskStatus
 
@@ -141,13 +142,14 @@ def submit(batch: Batch, row: I64, offer: Offers, effort: F64) -> None:
     row, replicate, place, effort = row[held], replicate[held], offer.place[held], effort[held]
     where = (replicate, place)
     rule = batch.rule_at(row)
-    cost = exact.micro(rule.effort_cost * world.tasks.difficulty[where] * effort)
+    x = world.tasks.difficulty[where]
+    cost = exact.micro(rule.effort_cost * x * effort)
     left = exact.micro(np.asarray(rule.budget_per_epoch, dtype=np.float64)) - world.ledger.spent[row]
     broke = cost > np.minimum(world.ledger.balance[row], left)  # effort that cannot be paid for is not made
     cost, effort = np.where(broke, 0, cost), np.where(broke, 0.0, effort)
     world.ledger.burn(row, cost)
     world.ledger.spent[row] += cost
-    q = rule.q_low + (rule.q_high - rule.q_low) * effort * world.skill[row]
+    q = outcome_chance(rule, effort, world.skill[row], x)
     luck = batch.uniform_at(rng.Purpose.TASK, replicate, OWN_DRAWS + world.slot[row])
     world.tasks.v[where] = np.where(luck < q, 1, -1)
     world.tasks.effort[where] = effort

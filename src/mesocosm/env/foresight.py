@@ -57,7 +57,7 @@ class Ahead:
     difficulty: F64  # (m,)
     look: SimpleNamespace
     deals: I64  # (m,) own proposals accepted since the start
-    audits: I64  # (m,) of them audited
+    audits: I64  # (m,) of them looked at by an audit
     freezes: I64  # (m,) times the initiator was frozen
     payoff: F64  # (m,) own running payoff per accepted proposal, at least the floor
     balance: F64  # (m,) credits

@@ -59,7 +59,8 @@ class Deals:
     pi_a_true: Any = 0.0
     pi_b_true: Any = 0.0
     discovered: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
-    audited: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    inspected: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))  # an audit looked at the deal
+    audited: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))  # and brought its outcome to light
     told_good: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))  # what an audit said of v
     fine: F64 = field(default_factory=lambda: np.zeros(0))  # credits lost to governance after settlement
 

@@ -39,32 +39,40 @@ class Ledger:
     def mint(self, row: I64, amount: I64) -> None:
         """Create credits on agents' balances. Moves: nothing -> agent. Rows may repeat."""
         _none_negative(amount)
-        self._credit(row, amount)
+        np.add.at(self.balance, row, amount)
         self.minted += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def burn(self, row: I64, amount: I64) -> None:
         """Destroy credits of agents. Moves: agent -> nothing. Rows may repeat."""
         _none_negative(amount)
-        self._credit(row, -amount)
+        np.add.at(self.balance, row, -amount)
         self.burnt += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def transfer(self, source: I64, target: I64, amount: I64) -> None:
         """Move credits between agents of one replicate. Moves: agent -> agent."""
         _none_negative(amount)
-        self._credit(source, -amount)
-        self._credit(target, amount)
+        np.add.at(self.balance, source, -amount)
+        np.add.at(self.balance, target, amount)
 
     def to_treasury(self, row: I64, amount: I64) -> None:
         """Move credits from agents to the treasury (taxes, fines). Moves: agent -> treasury."""
         _none_negative(amount)
-        self._credit(row, -amount)
+        np.add.at(self.balance, row, -amount)
         self.treasury += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def to_commons(self, row: I64, amount: I64) -> None:
-        """Move credits from agents to the commons (what a departing agent leaves). Moves: agent -> commons."""
+        """Move credits from agents to the commons. Moves: agent -> commons."""
         _none_negative(amount)
-        self._credit(row, -amount)
+        np.add.at(self.balance, row, -amount)
         self.commons += sum_by_int(self.replicate[row], amount, self.n_replicates)
+
+    def close_account(self, row: I64) -> None:
+        """Leave departing agents without a balance: what they have goes to the commons, what they owe falls on it.
+
+        Moves    agent -> commons, or commons -> agent where a balance is below 0. Rows are distinct.
+        """
+        self.commons += sum_by_int(self.replicate[row], self.balance[row], self.n_replicates)
+        self.balance[row] = 0
 
     def fund_budget(self, replicate: I64, amount: I64) -> None:
         """Create credits in the task-budget hold of replicates. Moves: nothing -> budget hold."""
@@ -74,7 +82,7 @@ class Ledger:
 
     def pay_from_budget(self, row: I64, amount: I64) -> None:
         """Pay agents out of the task-budget hold of their replicate. Moves: budget hold -> agent."""
-        self._credit(row, amount)
+        np.add.at(self.balance, row, amount)
         self.hold["budget"] -= sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def close_budget(self, replicate: I64, amount: I64) -> None:
@@ -90,7 +98,7 @@ class Ledger:
         Moves    nothing -> both sides (surplus), both sides -> nothing (losses, private cost).
         """
         self.balance[row_a] += share_a
-        self._credit(row_b, share_b)
+        np.add.at(self.balance, row_b, share_b)
         self.minted += minted
         self.burnt += burnt
 
@@ -112,9 +120,6 @@ class Ledger:
             floor = floor[self.replicate]
         if len(self.balance) and (self.balance < floor).any():
             check(False, "no balance is below the credit limit", row=int(np.flatnonzero(self.balance < floor)[0]))
-
-    def _credit(self, row: I64, amount: I64) -> None:
-        np.add.at(self.balance, row, amount)
 
 
 def _none_negative(amount: I64) -> None:

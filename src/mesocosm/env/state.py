@@ -53,7 +53,7 @@ class World:
     payoff_mean: F64  # (n,) u_bar: running mean of own realised payoff per accepted own proposal
     caught_step: I64  # (n,) last step in which own deal with v = -1 came to light
     deals: I64  # (n,) own proposals accepted, since the start
-    audits: I64  # (n,) of them audited
+    audits: I64  # (n,) of them looked at by an audit, whatever it read
     freezes: I64  # (n,) times frozen by a lever, since the start
     frozen_until: I64  # (n,) first step in which the agent may deal again
     holds_task: I64  # (n,) place of the task a worker holds, -1 for none

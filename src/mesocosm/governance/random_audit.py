@@ -50,6 +50,7 @@ class RandomAudit(Lever):
         fine = np.minimum(due, np.maximum(bench.ledger.balance[row], 0))
         bench.ledger.to_treasury(row, fine)
         deal.fine[hit] += fine / 1e6
+        deal.inspected |= drawn
         deal.audited |= drawn & by_outcome
         deal.told_good = np.where(drawn & by_outcome, ~bad, deal.told_good)
         seen = np.flatnonzero(drawn)

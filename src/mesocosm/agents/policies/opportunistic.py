@@ -33,8 +33,9 @@ class Opportunistic(Policy):
 
     def act(self, view: View) -> Acts:
         """Approve any work (it pays on completion), work if the reward covers the effort, vote by trust."""
-        gain = (view.rule.q_high - view.rule.q_low) * view.task_reward
-        works = gain > view.rule.effort_cost * view.task_difficulty
+        rule, x = view.rule, view.task_difficulty
+        effect = (rule.q_high - rule.q_low) * (1.0 - rule.quality_follows_cost * (1.0 - x))  # of full effort
+        works = effect * view.task_reward > rule.effort_cost * x
         return usual_acts(
             view,
             vote=np.where(view.author_trust >= 0.5, 1, -1),
