@@ -24,8 +24,7 @@ run: core
 	@$(MESOCOSM) compare baseline --set governance.random_audit.probability=0.2
 	@echo
 	@echo "Try next:"
-	@echo "  .venv/bin/mesocosm compare appearances --set governance.random_audit.probability=0.5 \\"
-	@echo "      --set governance.random_audit.reads=proxy"
+	@echo "  .venv/bin/mesocosm compare appearances --set governance.random_audit.reads=proxy"
 	@echo "  .venv/bin/mesocosm explain decision latest --agent 3 --step 20"
 	@echo "  .venv/bin/mesocosm run adversarial_attack --seed 42 --plot"
 

@@ -158,13 +158,12 @@ def test_toxic_deals_have_negative_surplus_and_pay_in_reputation_where_attention
 
 def test_a_lever_that_reads_the_proxy_improves_the_proxy_and_worsens_the_truth() -> None:
     """Goodhart's law, with agents that respond; the same audit of outcomes improves both."""
-    by_looks = contrast(
-        "appearances", ("governance.random_audit.probability=0.5", "governance.random_audit.reads=proxy")
+    by_looks, by_truth = (
+        contrast("appearances", (f"governance.random_audit.reads={what}",)) for what in ("proxy", "outcome")
     )
     assert by_looks.effect("toxicity_rate").high < 0.0
     assert by_looks.effect("toxicity_true").low > 0.0
     assert by_looks.effect("social_welfare").low > 0.0
     assert by_looks.effect("social_welfare_true").high < 0.0
-    by_truth = contrast("appearances", ("governance.random_audit.probability=0.5",))
     assert by_truth.effect("toxicity_rate").high < 0.0
     assert by_truth.effect("toxicity_true").high < 0.0
