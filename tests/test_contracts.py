@@ -18,7 +18,8 @@ from mesocosm.agents.policies.honest import Honest
 from mesocosm.api import ACTIONS, VISIBLE, Enact, Lever, Policy, Proposals, View
 from mesocosm.config.load import scenario_from_dict, scenario_to_dict
 from mesocosm.config.schema import Scenario
-from mesocosm.engine import bargain, decide, observe
+from mesocosm.engine import bargain, decide, foretell, govern, loop, observe
+from mesocosm.env.foresight import Ahead, Foresight
 from mesocosm.env.interaction import Deals
 from mesocosm.log.read import Log, read_log
 from mesocosm.log.write import LogSet, LogWriter
@@ -342,6 +343,97 @@ def test_a_metric_declares_what_one_must_know(name: str) -> None:
     assert entry.facts["twin"] is None or registry.find("metric", entry.facts["twin"]).facts["unit"]
     assert entry.target.__doc__
     assert "Returns" in entry.target.__doc__
+
+
+def foretold(name: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, Ahead]]:
+    """What a lever was asked to foresee in a run of learning agents: the lever, its bench and the deals ahead."""
+    asked: list[tuple[Any, Any, Ahead]] = []
+    real = foretell._ahead
+
+    def ahead(*words: Any) -> Ahead:
+        made = real(*words)
+        batch = words[0]
+        seat = next(seat for seat in open_seats if seat.batch is batch)
+        asked.append((seat.at(made.replicate), seat, made))
+        return made
+
+    open_seats: list[Any] = []
+    opened = govern.open_stack
+
+    def open_stack(*words: Any) -> Any:
+        stack = opened(*words)
+        open_seats.extend(seat for seat in stack.seats if seat.name == name)
+        return stack
+
+    with monkeypatch.context() as patch:
+        patch.setattr(foretell, "_ahead", ahead)
+        patch.setattr(loop, "open_stack", open_stack)
+        play([scenario(MIX, governance={name: {}}, simulation={"epochs": 2, "steps_per_epoch": 6})])
+    return asked
+
+
+def columns_of(told: Foresight) -> dict[str, Any]:
+    """Everything that was foretold, as columns by name; numbers and columns alike."""
+    found: dict[str, Any] = {}
+    for item in fields(told):
+        value = getattr(told, item.name)
+        if value is None:
+            continue
+        for number, part in enumerate(value if isinstance(value, list) else [value]):
+            for place, column in enumerate(part if isinstance(part, tuple) else [part]):
+                found[f"{item.name} {number} {place}"] = column
+    return found
+
+
+def some_of(ahead: Ahead, rows: Any) -> Ahead:
+    """The same question about some of the rows."""
+    part = {item.name: getattr(ahead, item.name) for item in fields(ahead)}
+    for column, value in part.items():
+        if isinstance(value, np.ndarray) and value.shape == (len(ahead),):
+            part[column] = value[rows]
+    return Ahead(**part)
+
+
+FORESEEING = [name for name in LEVERS if of("lever", name).foresee is not Lever.foresee]
+
+
+@pytest.mark.parametrize("name", FORESEEING)
+def test_what_a_lever_foretells_is_finite_the_same_for_some_rows_and_made_from_what_agents_may_know(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = foretold(name, monkeypatch)
+    assert len(asked) > 10
+    for lever, bench, ahead in asked[:: max(1, len(asked) // 10)]:
+        for hidden in ("is_good", "outcome", "effort", "disguise", "v", "code", "type", "world"):
+            assert not hasattr(ahead, hidden)
+        for item in fields(ahead):
+            if isinstance(getattr(ahead, item.name), np.ndarray):
+                getattr(ahead, item.name).setflags(write=False)
+        told, again = (lever.foresee(bench, ahead) for _ in range(2))
+        rows = np.arange(0, len(ahead), 2)
+        some = lever.foresee(bench, some_of(ahead, rows))
+        for column, value in columns_of(told).items():
+            assert np.isfinite(value).all(), column
+            assert np.array_equal(value, columns_of(again)[column])
+            whole = np.broadcast_to(np.asarray(value), len(ahead))
+            assert np.array_equal(whole[rows], np.broadcast_to(np.asarray(columns_of(some)[column]), len(rows)))
+        for pass_good in (told.pass_good, *(told.pass_bad or ())):
+            assert pass_good is None or ((np.asarray(pass_good) >= 0.0) & (np.asarray(pass_good) <= 1.0)).all()
+
+
+@pytest.mark.parametrize("name", FORESEEING)
+def test_a_lever_at_neutral_foretells_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = of("lever", name)
+    for _, bench, ahead in foretold(name, monkeypatch)[:5]:
+        lever = object.__new__(target)
+        lever.__dict__.update({item.name: item.default for item in registry.params(target)} | target.neutral)
+        told = lever.foresee(bench, ahead)
+        assert not np.any(told.fine_good)
+        assert not np.any(told.fine_bad or 0.0)
+        assert not np.any(told.reveal)
+        assert told.pass_good is None or np.all(told.pass_good == 1.0)
+        assert all(np.all(passed == 1.0) for passed in told.pass_bad or ())
+        assert all(np.all(above >= 1.0) for above, _ in told.halts)
 
 
 @pytest.mark.parametrize("name", METRICS)
