@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesocosm import exact
+from mesocosm.cli.main import main
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import open_batch
 from mesocosm.env.foresight import Foresight
@@ -281,3 +284,14 @@ def test_a_run_notes_how_often_each_of_its_levers_did_something() -> None:
     assert fired["externality_internalisation"] == len(accepted)
     assert fired["bandwidth_cap"] == 0
     assert {note["epoch"] for note in played.notes("fired")} == {0, 1, 2}
+
+
+def test_a_run_that_replays_decisions_tells_its_error_and_how_much_of_it_is_luck(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "baseline", "--epochs", "2", "--output", str(tmp_path / "run")]
+    assert main([*words, "--set", "simulation.decision_replays=5"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"decisions replayed, \d+% of answers go against the outcome; incoherence 0\.\d+", told)
+    assert main([*words[:-1], str(tmp_path / "other")]) == 0
+    assert "incoherence" not in capsys.readouterr().out

@@ -40,6 +40,8 @@ def say_summary(told: Told, every_agent: bool = False) -> None:
     """Print the summary of a run in lines that fit the screen."""
     say_entry("activity", activity_text(told))
     say_entry("calibration", calibration_text(told.account.whole))
+    if not math.isnan(told.account.whole["decision_error"]):
+        say_entry("decisions", decisions_text(told.account.whole))
     say()
     grids = [type_rows(told.account), failure_rows(told.account.whole)]
     if every_agent or len(told.agents) <= AGENTS_UNASKED:
@@ -73,6 +75,13 @@ def calibration_text(whole: Row) -> str:
     """How far the proxy p can be believed, in a line."""
     text = f"Brier {_number(whole['brier'])}; ECE {_number(whole['ece'])}, by chance {_number(whole['ece_null'])}"
     return f"{text}; slope {_number(whole['calibration_slope'], 2)}, ideally 1"
+
+
+def decisions_text(whole: Row) -> str:
+    """How often answers go against the outcome under other luck, and how much of that is luck, in a line."""
+    error, share = whole["decision_error"], whole["incoherence"]
+    text = f"replayed, {_percent(error)} of answers go against the outcome; incoherence {_number(share)}"
+    return f"{text} (the share of that error which is luck of the look, not a mistake that recurs)"
 
 
 def type_rows(account: Account) -> list[list[str]]:

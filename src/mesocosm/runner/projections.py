@@ -38,6 +38,7 @@ SUMMARY_BY_TYPE = (
 #: and as a whole only
 SUMMARY = (
     *SUMMARY_BY_TYPE, "brier", "ece", "ece_null", "ece_null_95", "calibration_intercept", "calibration_slope",
+    "decision_error", "incoherence",
 )  # fmt: skip
 
 Table = Mapping[str, NDArray[Any]]
