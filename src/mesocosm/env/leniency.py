@@ -44,7 +44,7 @@ def acceptance_chance(trust: Any, look: Any, bar: Any) -> Any:
     Params   trust: m, b's trust in a; look: e^s of a noiseless look at the deal; bar: clipped to 0..1.
     Source   design section 2, Belief of acceptance.
     Example
-        >>> acceptance_chance(0.5, 1.0, 0.35)
+        >>> float(acceptance_chance(0.5, 1.0, 0.35))
         0.65
     """
     bar = np.minimum(np.maximum(bar, 0.0), 1.0)
