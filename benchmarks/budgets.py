@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from benchmarks import contrasts
 from benchmarks.growth import Growth
 
-#: budget, and what it reached when docs/performance.md was written: agent-steps/s, 1,200 x 50, epoch level
+#: budget, and what the code of before reached on the machine of docs/performance.md (1,200 x 50, level epoch)
 SET_BESIDE = {"honest": (1e6, 1_081_393), "mixed": (5e5, 668_316)}
 
 

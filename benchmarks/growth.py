@@ -21,9 +21,9 @@ class Growth(NamedTuple):
 
 
 def growth_of_agents(seconds: float, rounds: int) -> list[Growth]:
-    """1,000 agents beside 100: alone, where 100 pay the fixed cost of NumPy's calls, and in batches of equal rows."""
+    """1,000 agents beside 100: alone, where 100 pay the fixed cost of NumPy's calls, and in batches of 24,000 rows."""
     found = []
-    for label, copies in (("single runs", 1), ("batches of 24,000 rows", 24)):
+    for label, copies in (("single runs (few pay NumPy's fixed cost)", 1), ("batches of equal rows", 24)):
         many = Line("engine", MANY, copies, "mixed", "epoch", 10, seconds)
         few = Line("engine", FEW, copies * MANY // FEW if copies > 1 else 1, "mixed", "epoch", 10, seconds)
         speed = rates({"many": Contestant(many), "few": Contestant(few)}, rounds)
@@ -51,4 +51,4 @@ def growth_of_epochs(replicates: int, rounds: int) -> list[Growth]:
 def print_growth(grown: Growth) -> None:
     """One row: how much dearer an agent-step is, the median of the rounds, and the least and the most."""
     span = f"({min(grown.ratio):.2f} to {max(grown.ratio):.2f})"
-    print(f"{grown.name:>68}  {statistics.median(grown.ratio):6.2f}  {span}", flush=True)
+    print(f"{grown.name:>76}  {statistics.median(grown.ratio):6.2f}  {span}", flush=True)
