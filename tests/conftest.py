@@ -60,6 +60,19 @@ def _enclosure(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
     monkeypatch.setattr(socket, "getaddrinfo", _guard_names(socket.getaddrinfo))
 
 
+@pytest.fixture
+def registries_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test registers is gone after it."""
+    from mesocosm import registry
+    from mesocosm.metrics import totals
+
+    registry.discover()
+    for kind in registry.KINDS:
+        monkeypatch.setitem(registry._entries, kind, dict(registry._entries[kind]))
+    for name in ("_statistics", "_decision_statistics"):
+        monkeypatch.setattr(totals, name, dict(getattr(totals, name)))
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """Folder of the source checkout that the tests belong to."""

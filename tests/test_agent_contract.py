@@ -35,12 +35,7 @@ from mesocosm.runner.runner import header_of, run
 TEMPLATES = ("policy", "agent", "lever", "metric")
 
 
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    registry.discover()
-    for kind in registry.KINDS:
-        monkeypatch.setitem(registry._entries, kind, dict(registry._entries[kind]))
+pytestmark = pytest.mark.usefixtures("registries_as_they_were")
 
 
 @pytest.fixture

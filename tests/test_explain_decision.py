@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from mesocosm import registry
 from mesocosm.agents.contract import Action, BaseAgent, InteractionProposal, Observation, agent
 from mesocosm.cli.main import main
 from mesocosm.errors import UsageError
@@ -106,10 +105,8 @@ def _parts(found: Explanation) -> dict[str, float]:
     return next(d for d in found.decisions if d.question == "propose").options[0].parts
 
 
-def test_an_agent_from_outside_is_shown_with_what_it_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.discover()
-    monkeypatch.setitem(registry._entries, "policy", dict(registry._entries["policy"]))
-
+@pytest.mark.usefixtures("registries_as_they_were")
+def test_an_agent_from_outside_is_shown_with_what_it_answered(tmp_path: Path) -> None:
     @agent("asks_the_first")
     class AsksTheFirst(BaseAgent):
         def select_action(self, observation: Observation) -> Action:

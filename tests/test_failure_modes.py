@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from made_up import TYPES, Table, batch_of, tally_of
-from mesocosm import registry
 from mesocosm.config.load import load_scenario
 from mesocosm.metrics.evaluate import evaluate_by_type, evaluate_metrics
 from mesocosm.metrics.totals import EpochTotals
@@ -24,13 +23,7 @@ MODES = ("miscoordination", "conflict", "collusion")
 NAMES = [f"{mode}_{what}" for mode in MODES for what in ("loss", "loss_true", "pairs")]
 RUNS = 80
 
-
-@pytest.fixture(autouse=True)
-def _registries_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a test registers is gone after it."""
-    registry.discover()
-    monkeypatch.setitem(registry._entries, "policy", dict(registry._entries["policy"]))
-
+pytestmark = pytest.mark.usefixtures("registries_as_they_were")
 
 # --- by hand
 

@@ -25,7 +25,6 @@ from made_up import (
 )
 from mesocosm import exact, registry
 from mesocosm.errors import InvariantBroken, UsageError
-from mesocosm.metrics import totals as totals_module
 from mesocosm.metrics.evaluate import (
     DEFAULT_METRICS,
     epoch_row,
@@ -39,13 +38,7 @@ from mesocosm.metrics.tally import BLOCK
 from mesocosm.metrics.totals import EpochTotals, statistic
 from slow_metrics import ECONOMY, slow
 
-
-@pytest.fixture(autouse=True)
-def _registries_as_they_were(monkeypatch: Any) -> Any:
-    """Whatever a test registers is gone after it."""
-    registry.discover()
-    monkeypatch.setitem(registry._entries, "metric", dict(registry._entries["metric"]))
-    monkeypatch.setattr(totals_module, "_statistics", dict(totals_module._statistics))
+pytestmark = pytest.mark.usefixtures("registries_as_they_were")
 
 
 @settings(deadline=None, max_examples=60)

@@ -18,7 +18,6 @@ import pytest
 
 import mesocosm as mc
 from forged_log import forge
-from mesocosm import registry
 from mesocosm.agents.contract import Action, BaseAgent, InteractionOutcome, InteractionProposal, Observation, agent
 from mesocosm.api import Enact, Kill
 from mesocosm.config.load import load_scenario, scenario_from_dict, scenario_to_dict
@@ -309,14 +308,6 @@ def test_a_resumed_run_that_is_killed_within_its_old_part_is_refused(wholes: dic
 # agents from outside
 
 
-@pytest.fixture
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    registry.discover()
-    for kind in registry.KINDS:
-        monkeypatch.setitem(registry._entries, kind, dict(registry._entries[kind]))
-
-
 def register_moody(mood: Iterator[float] | None) -> None:
     """Agents whose dealings hang on what they have lived through and, if they have one, on a mood of their own."""
 
@@ -350,7 +341,7 @@ def moody_scenario() -> Scenario:
     return scenario_from_dict(mapping | {"agents": [*groups, *others]})
 
 
-@pytest.mark.usefixtures("_own_registry")
+@pytest.mark.usefixtures("registries_as_they_were")
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_run_of_agents_from_outside_resumes_to_the_same_bytes(tmp_path: Path, level: str) -> None:
     register_moody(None)
@@ -359,7 +350,7 @@ def test_a_run_of_agents_from_outside_resumes_to_the_same_bytes(tmp_path: Path, 
     check_resumes(whole, tmp_path / "cut", telling_cuts(whole, 2, 12))
 
 
-@pytest.mark.usefixtures("_own_registry")
+@pytest.mark.usefixtures("registries_as_they_were")
 def test_agents_that_would_decide_otherwise_keep_to_what_the_log_says(tmp_path: Path) -> None:
     luck = np.random.default_rng(5)
     register_moody(iter(lambda: float(luck.random()), None))

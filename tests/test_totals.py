@@ -26,7 +26,6 @@ from mesocosm.engine.loop import simulate
 from mesocosm.env.events import DETAIL_FIELDS, EVENT_FIELDS, EventBatch
 from mesocosm.errors import MesocosmError, UsageError
 from mesocosm.measures.dyads import Dyads
-from mesocosm.metrics import totals as totals_module
 from mesocosm.metrics.evaluate import evaluate_by_type, evaluate_metrics, needs_of
 from mesocosm.metrics.tally import BLOCK, Tally
 from mesocosm.metrics.totals import EpochTotals, Totals, decision_statistic, statistic
@@ -35,14 +34,7 @@ from mesocosm.runner.drive import Plan, drive
 from slow_metrics import ECONOMY, slow
 from trajectory import scenario
 
-
-@pytest.fixture(autouse=True)
-def _registries_as_they_were(monkeypatch: Any) -> Any:
-    """Whatever a test registers is gone after it."""
-    registry.discover()
-    monkeypatch.setitem(registry._entries, "metric", dict(registry._entries["metric"]))
-    for name in ("_statistics", "_decision_statistics"):
-        monkeypatch.setattr(totals_module, name, dict(getattr(totals_module, name)))
+pytestmark = pytest.mark.usefixtures("registries_as_they_were")
 
 
 def declare(name: str, function: Any, **facts: Any) -> None:
