@@ -25,10 +25,10 @@ from mesocosm.env.events import EventBatch
 from mesocosm.errors import UsageError
 from mesocosm.log.canonical import Chain
 from mesocosm.runner.runner import run_batch
+from mesocosm.runner.table import BLOCK_ROWS
 
 MIX = {"honest": 10, "opportunistic": 5, "deceptive": 3, "adversarial": 2}
 ROLES = {"worker": 50, "planner": 20, "verifier": 15, "poster": 10, "moderator": 5}
-BLOCK_ROWS = 24_000
 LONG = 1_000_000  # epochs: longer than any measurement
 GOVERNANCE = {
     "random_audit": {"probability": 0.2},

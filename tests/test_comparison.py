@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mesocosm as mc
-from mesocosm.analysis import comparison
 from mesocosm.analysis.comparison import BASE, CHANGED, Arm, Comparison, compare
 from mesocosm.analysis.comparison_plot import figure_of_comparison
 from mesocosm.analysis.comparison_words import chance, interval, moved, sentences, signed
 from mesocosm.analysis.statistics import difference_of_effects, paired_effect
 from mesocosm.cli.main import main
 from mesocosm.errors import ConfigError, UsageError
+from mesocosm.runner import table
 from mesocosm.runner.drive import Plan, drive
 from scenario_strategy import effort
 from trajectory import scenario
@@ -102,7 +102,7 @@ def test_the_arms_are_the_runs_one_would_get_one_by_one(found: Comparison) -> No
 
 
 def test_how_runs_are_parted_into_tables_changes_nothing(found: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "BLOCK_ROWS", 33)
+    monkeypatch.setattr(table, "BLOCK_ROWS", 33)
     again = compare("baseline", AUDIT, seeds=4, epochs=2)
     assert again.per_seed.equals(found.per_seed, null_equal=True)
     assert str(again.effects) == str(found.effects)
@@ -181,7 +181,7 @@ def made_up(**shift: tuple[float, float]) -> Comparison:
         for name in (BASE, CHANGED, "sham"):
             move = {metric: shift.get(metric, (0.0, 0.0))[place] if name == CHANGED else 0.0 for metric in metrics}
             whole = {metric: 0.2 + move[metric] + (noise if move[metric] else 0.0 * noise) for metric in metrics}
-            arms[kind, name] = Arm(name, kind, scenario(), whole, {}, {}, [])
+            arms[kind, name] = Arm(whole, {}, {}, [], kind, name, scenario())
     return Comparison(scenario(), ("a.b=1",), tuple(range(1000, 1000 + n)), metrics, arms)
 
 

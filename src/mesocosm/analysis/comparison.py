@@ -8,8 +8,7 @@ Example
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,29 +16,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesocosm.analysis.aggregation import Runs, count_flags, gather, rows_by_seed
 from mesocosm.analysis.statistics import CONFIDENCE, PairedEffect, difference_of_effects, paired_effect
 from mesocosm.config.load import load_scenario, scenario_to_dict, with_overrides
+from mesocosm.config.overrides import Overrides
 from mesocosm.config.schema import Scenario
-from mesocosm.env.economy import structure_of
+from mesocosm.config.study import CONTROLS
+from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError
 from mesocosm.metrics.evaluate import DEFAULT_METRICS
 from mesocosm.metrics.reporters import with_twins
-from mesocosm.runner.agents_driver import AgentsDriver
-from mesocosm.runner.drive import Plan, drive
+from mesocosm.runner.table import Share, run_all
 
 F64 = NDArray[np.float64]
-Share = Callable[[float], None]
-FIRST_SEED = 1000  # seeds below are for tuning, from here on for reporting
-BLOCK_ROWS = 24_000
 LEARNING, FROZEN = "learning", "frozen"
 BASE, CHANGED = "base", "changed"
-_EPOCH = re.compile(r" in epoch \d+")
-#: beside the change itself: what must do nothing, what must do nothing but luck, and what no lever can better
-CONTROLS = {
-    "sham": ("governance.sham.rate=0.2",),
-    "redraw": ("governance.redraw.stream=1",),
-    "oracle": ("governance.oracle.reach=1.0",),
-}
 #: what is compared beside what the scenario tracks
 COMPARED = (
     "toxicity_rate", "harm_rate", "acceptance_rate", "social_welfare", "private_welfare", "quality_gap", "income",
@@ -47,20 +38,12 @@ COMPARED = (
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One society of a comparison: its runs over all seeds.
+class Arm(Runs):
+    """One society of a comparison: its runs over all seeds."""
 
-    Shapes   n = seeds, E = epochs. `whole` has each metric over the whole run (n,), `by_type` the same for each agent
-             type, `epochs` each metric per epoch (n, E).
-    """
-
-    name: str
     adaptation: str
+    name: str
     scenario: Scenario
-    whole: dict[str, F64]
-    by_type: dict[str, dict[str, F64]]
-    epochs: dict[str, F64]
-    flags: list[str]
 
 
 @dataclass(frozen=True)
@@ -122,24 +105,14 @@ class Comparison:
         """The value of every metric in every run as a Polars frame."""
         import polars as pl
 
-        rows = [
-            {"adaptation": adaptation, "arm": name, "seed": seed}
-            | {metric: float(arm.whole[metric][number]) for metric in self.metrics}
-            for (adaptation, name), arm in self.arms.items()
-            for number, seed in enumerate(self.seeds)
-        ]
+        rows = list(rows_by_seed(self.arms, ("adaptation", "arm"), self.seeds, self.metrics))
         return pl.DataFrame(rows, infer_schema_length=None)
 
     @property
     def flags(self) -> list[str]:
         """What to be wary of in the changed arms: each finding with the number of runs it was made in."""
-        found: dict[str, int] = {}
-        for adaptation in self.adaptations:
-            for flag in self.arms[adaptation, CHANGED].flags:
-                text = f"{flag} ({adaptation})"
-                found[text] = found.get(text, 0) + 1
-        n = len(self.seeds)
-        return [f"{text} in {count} of {n} runs" for text, count in found.items()]
+        told = [f"{flag} ({kind})" for kind in self.adaptations for flag in self.arms[kind, CHANGED].flags]
+        return count_flags(told, len(self.seeds))
 
     @property
     def title(self) -> str:
@@ -169,15 +142,22 @@ def compare(
              twin of the truth; controls: run sham, redraw and oracle, too; progress: told the share done, 0 to 1.
     Raises   ConfigError with every mistake; UsageError when nothing is changed.
     """
-    chosen = tuple(range(FIRST_SEED, FIRST_SEED + seeds)) if isinstance(seeds, int) else tuple(seeds)
+    chosen = (
+        tuple(range(FIRST_REPORTING_SEED, FIRST_REPORTING_SEED + seeds)) if isinstance(seeds, int) else tuple(seeds)
+    )
     length = [] if epochs is None else [f"simulation.epochs={epochs}"]
     start = _load(scenario, [*base, *length])
     arms = _scenarios(start, changes, adaptations, controls)
     _check(start, changes, chosen, arms)
     names = with_twins(dict.fromkeys([*COMPARED, *start.metrics_to_track, *metrics, *DEFAULT_METRICS]))
-    runs = _run(list(arms.values()), chosen, names, progress)
+    runs = run_all([(one, seed) for one in arms.values() for seed in chosen], names, progress)
     made = {
-        key: _arm(key[1], key[0], one, runs[number * len(chosen) : (number + 1) * len(chosen)], names)
+        key: Arm(
+            **vars(gather(runs[number * len(chosen) : (number + 1) * len(chosen)], names, names)),
+            adaptation=key[0],
+            name=key[1],
+            scenario=one,
+        )
         for number, (key, one) in enumerate(arms.items())
     }
     return Comparison(start, tuple(changes), chosen, names, made, confidence)
@@ -193,10 +173,12 @@ def _scenarios(
     start: Scenario, changes: Sequence[str], adaptations: Sequence[str], controls: bool
 ) -> dict[tuple[str, str], Scenario]:
     """The scenario of every arm, by adaptation and name."""
-    arms: dict[tuple[str, str], Sequence[str]] = {(BASE, ""): ()}
-    named = {BASE: (), CHANGED: tuple(changes)} | (CONTROLS if controls else {})
-    arms = {(kind, name): [*given, f"adaptation={kind}"] for kind in adaptations for name, given in named.items()}
-    return {key: with_overrides(start, given) for key, given in arms.items()}
+    named: dict[str, Overrides] = {BASE: (), CHANGED: tuple(changes), **(CONTROLS if controls else {})}
+    return {
+        (kind, name): with_overrides(with_overrides(start, given), [f"adaptation={kind}"])
+        for kind in adaptations
+        for name, given in named.items()
+    }
 
 
 def _check(
@@ -208,69 +190,3 @@ def _check(
         raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
     if any(scenario_to_dict(arms[kind, CHANGED]) == scenario_to_dict(arms[kind, BASE]) for kind, _ in arms):
         raise UsageError(f"{start.scenario_id}: {', '.join(changes)} is what the scenario says already: no change.")
-
-
-def _run(
-    scenarios: Sequence[Scenario], seeds: tuple[int, ...], names: tuple[str, ...], progress: Share | None
-) -> list[dict[str, Any]]:
-    """Run every scenario with every seed, together in tables of some thousand rows.
-
-    Returns  for each scenario and seed in turn: whole, by_type, rows and flags of that run.
-    """
-    wanted = [(scenario, seed) for scenario in scenarios for seed in seeds]
-    results: list[dict[str, Any]] = [{} for _ in wanted]
-    blocks = list(_blocks([scenario for scenario, _ in wanted]))
-    total = sum(len(block) * wanted[block[0]][0].simulation.epochs for block in blocks) or 1
-    done = 0
-    for block in blocks:
-        cast, luck = [wanted[place][0] for place in block], [wanted[place][1] for place in block]
-
-        def tell(epoch: int, row: dict[str, Any], size: int = len(block), before: int = done) -> None:
-            if progress is not None:
-                progress((before + size * (epoch + 1)) / total)
-
-        plan = Plan(cast, luck, "epoch", names=names, by_type=True)
-        outcome = drive(plan, None, decider=AgentsDriver(cast), progress=tell)
-        done += len(block) * cast[0].simulation.epochs
-        for number, place in enumerate(block):
-            results[place] = {
-                "whole": outcome.whole[number],
-                "by_type": outcome.whole_by_type[number],
-                "rows": outcome.rows[number],
-                "flags": list(dict.fromkeys(outcome.flags[number])),
-            }
-    return results
-
-
-def _blocks(scenarios: Sequence[Scenario]) -> Iterator[list[int]]:
-    """Places of the runs that can share a table: equal in structure, and not too many rows together."""
-    groups: dict[Any, list[int]] = {}
-    for place, scenario in enumerate(scenarios):
-        groups.setdefault(structure_of(scenario), []).append(place)
-    for places in groups.values():
-        block: list[int] = []
-        rows = 0
-        for place in places:
-            size = scenarios[place].agents_max
-            if block and rows + size > BLOCK_ROWS:
-                yield block
-                block, rows = [], 0
-            block.append(place)
-            rows += size
-        yield block
-
-
-def _arm(name: str, adaptation: str, scenario: Scenario, runs: list[dict[str, Any]], names: tuple[str, ...]) -> Arm:
-    """Put the runs of one arm together."""
-    types = sorted({kind for run in runs for kind in run["by_type"]})
-    whole = {metric: np.array([run["whole"][metric] for run in runs]) for metric in names}
-    nothing = dict.fromkeys(names, float("nan"))
-    by_type = {
-        kind: {metric: np.array([run["by_type"].get(kind, nothing)[metric] for run in runs]) for metric in names}
-        for kind in types
-    }
-    epochs = {metric: np.array([[row[metric] for row in run["rows"]] for run in runs]) for metric in names}
-    flags = [
-        flag for run in runs for flag in dict.fromkeys(_EPOCH.sub(" in some epoch", told) for told in run["flags"])
-    ]
-    return Arm(name, adaptation, scenario, whole, by_type, epochs, flags)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mesocosm import registry
-from mesocosm.analysis.comparison import FIRST_SEED, FROZEN, LEARNING, Comparison, compare
+from mesocosm.analysis.comparison import FROZEN, LEARNING, Comparison, compare
 from mesocosm.analysis.comparison_plot import plot_comparison
 from mesocosm.analysis.comparison_record import comparison_as_dict, save_comparison
 from mesocosm.analysis.comparison_words import digits_of, interval, sentences, signed
@@ -19,6 +19,7 @@ from mesocosm.cli.epochs_table import decimals_of
 from mesocosm.cli.progress import ShareBar
 from mesocosm.cli.screen import dash, paint, say, say_entry, say_json, say_whole, wrapped
 from mesocosm.config.load import load_scenario
+from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError
 from mesocosm.metrics.reporters import with_twins
 from mesocosm.runner import directory
@@ -37,7 +38,7 @@ def compare_command(
         list[str], typer.Option("--base", metavar="PATH=VALUE", help="A change that holds in both arms.")
     ] = [],  # noqa: B006
     seeds: Annotated[int, typer.Option(metavar="N", help="How many pairs of runs.")] = 30,
-    first_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the first pair.")] = FIRST_SEED,
+    first_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the first pair.")] = FIRST_REPORTING_SEED,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Length; else as in the scenario.")] = None,
     metrics: Annotated[str, typer.Option(metavar="A,B", help="Metrics to show instead of the usual ones.")] = "",
     adaptation: Annotated[str, typer.Option(help="both, learning or frozen.")] = "both",
@@ -111,7 +112,7 @@ def _report(found: Comparison, asked: list[str]) -> None:
     base, seeds = found.scenario, found.seeds
     for line in wrapped(found.title):
         say(paint(line, "bold"))
-    purpose = ", for tuning" if seeds[0] < FIRST_SEED else ""
+    purpose = ", for tuning" if seeds[0] < FIRST_REPORTING_SEED else ""
     time = base.simulation
     say(
         f"{len(seeds)} paired seeds ({seeds[0]} to {seeds[-1]}{purpose}), {base.agents_initial:,} agents, "

@@ -14,7 +14,6 @@ import typer
 from mesocosm.analysis.evidence import Case
 from mesocosm.analysis.validation import (
     ERRORS_MOST,
-    FIRST_SEED,
     NOT_EXPRESSED,
     SEEDS,
     Finding,
@@ -26,6 +25,7 @@ from mesocosm.analysis.validation import (
 )
 from mesocosm.cli.arguments import AsJson
 from mesocosm.cli.screen import NOT_VERIFIED, is_terminal, paint, say, say_json, say_whole, table, tell, width, wrapped
+from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 
 #: heading and width of each column of numbers
 COLUMNS = {"expected": 9, "measured": 9, "SE": 8, "z": 6, "": 4}
@@ -38,7 +38,7 @@ CHANCE_BEYOND = math.erfc(BEYOND / math.sqrt(2.0))
 def validate_command(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Closed forms; all if none is named.")] = [],  # noqa: B006
     *,
-    seeds: Annotated[int, typer.Option(metavar="N", help=f"How many seeds, from {FIRST_SEED} up.")] = SEEDS,
+    seeds: Annotated[int, typer.Option(metavar="N", help=f"How many seeds, from {FIRST_REPORTING_SEED} up.")] = SEEDS,
     as_json: AsJson = False,
 ) -> int:
     """Does it match theory? Hold closed forms against runs: expected, measured, standard error over seeds, z.
@@ -49,7 +49,7 @@ def validate_command(
     cases, used = chosen_cases(names), fixed_seeds(seeds)
     if not as_json:
         for line in wrapped(
-            f"Closed forms against runs: {seeds:,} seeds from {FIRST_SEED}, standard errors over seeds."
+            f"Closed forms against runs: {seeds:,} seeds from {FIRST_REPORTING_SEED}, standard errors over seeds."
         ):
             say(line)
     found: list[Finding] = []
@@ -59,9 +59,9 @@ def validate_command(
         if not as_json:
             _clear()
             _show_case(case, part)
-    whole = Validation(tuple(found), seeds, FIRST_SEED)
+    whole = Validation(tuple(found), seeds, FIRST_REPORTING_SEED)
     if as_json:
-        facts = {"good": whole.good, "seeds": seeds, "first_seed": FIRST_SEED, "errors_most": ERRORS_MOST}
+        facts = {"good": whole.good, "seeds": seeds, "first_seed": FIRST_REPORTING_SEED, "errors_most": ERRORS_MOST}
         say_json({**facts, "lines": [line_of(finding) for finding in found], "not_expressed": _reasons()})
     else:
         _conclude(whole, time.perf_counter() - began, all_of_them=not names)

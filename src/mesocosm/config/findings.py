@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mesocosm.config.yaml_source import KeyPath, Place, Source, dotted
 from mesocosm.errors import ConfigError, Mistake
 
@@ -40,6 +42,10 @@ class Findings:
     def at_override(self, text: str, message: str) -> None:
         """Note a mistake in an override itself."""
         self._found.append(Mistake(text, message, self.flag))
+
+    def adopt(self, mistakes: Iterable[Mistake]) -> None:
+        """Take over mistakes that were found in another file and know their place there."""
+        self._found += mistakes
 
     def _note(self, path: KeyPath, message: str, places: dict[KeyPath, Place]) -> None:
         if (path, message) in self._seen or self.is_full:

@@ -8,7 +8,7 @@ Example
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,7 +52,7 @@ def load_scenario(source: str | Path, overrides: Overrides = (), *, flag: str = 
              flag: what overrides are called in messages.
     Raises   ConfigError with every mistake of the file and the overrides.
     """
-    content, path = _read_source(source)
+    content, path = read_named(source, SCENARIOS, "scenario")
     return _build(read_yaml(content, path), overrides, flag)
 
 
@@ -93,11 +93,16 @@ def dump_scenario(scenario: Scenario) -> str:
     return write_yaml(scenario_to_dict(scenario))
 
 
-def _read_source(source: str | Path) -> tuple[bytes, str]:
-    """Bytes of a scenario file and its name in messages."""
+def read_named(source: str | Path, folder: Path, noun: str) -> tuple[bytes, str]:
+    """Bytes of a file that comes with Mesocosm or lies anywhere, and its name in messages.
+
+    Params   source: a bundled name, or a path; folder: where the bundled ones are; noun: what such a file is called.
+    Raises   ConfigError when there is none, with the nearest name.
+    """
+    bundled = sorted(file.stem for file in folder.glob("*.yaml"))
     is_name = isinstance(source, str) and not re.search(r"[/\\]|\.ya?ml$", source)
-    if is_name and source in bundled_scenarios():
-        file = SCENARIOS / f"{source}.yaml"
+    if is_name and source in bundled:
+        file = folder / f"{source}.yaml"
     else:
         file = Path(source)
         try:
@@ -105,8 +110,8 @@ def _read_source(source: str | Path) -> tuple[bytes, str]:
         except (OSError, ValueError):
             exists = False
         if not exists:
-            hint = did_you_mean(file.stem if not is_name else str(source), bundled_scenarios())
-            what = f"unknown scenario {shown_value(str(source))}" if is_name else f"{source}: there is no such file"
+            hint = did_you_mean(file.stem if not is_name else str(source), bundled)
+            what = f"unknown {noun} {shown_value(str(source))}" if is_name else f"{source}: there is no such file"
             raise ConfigError([Mistake("", f"{what}. {hint}")])
     try:
         with file.open("rb") as stream:
@@ -121,7 +126,7 @@ def _build(source: Source, overrides: Overrides, flag: str) -> Scenario:
     if not source.complete:
         findings.raise_if_any()
     if not isinstance(data, dict):
-        _refuse_shape(data, findings)
+        refuse_shape(data, "scenario", findings)
         findings.raise_if_any()
     levers = _governance(data, findings)
     levers = apply_overrides(data, levers, overrides, findings)
@@ -131,20 +136,21 @@ def _build(source: Source, overrides: Overrides, flag: str) -> Scenario:
         check_policies(population.get("arrivals"), ("population", "arrivals"), findings)
         _check_departures(data, population.get("departures"), findings)
     data["governance"] = check_levers(levers, findings)
-    _check_metrics(data.get("metrics_to_track"), findings)
+    check_metrics(data.get("metrics_to_track"), ("metrics_to_track",), findings)
     scenario = _check_sections(data, findings)
     findings.raise_if_any()
     check(scenario is not None, "a scenario without mistakes can be built")
     return cast(Scenario, scenario)
 
 
-def _refuse_shape(value: Any, findings: Findings) -> None:
+def refuse_shape(value: Any, noun: str, findings: Findings) -> None:
+    """Note that a file is not a block of keys, but empty or something else."""
     if value is None:
         if not findings.source.mistakes:
             findings.source.value_place[()] = Place(1, 1)
-            findings.at_value((), "the file is empty; `mesocosm new scenario` writes one to start from")
+            findings.at_value((), f"the file is empty; `mesocosm new {noun}` writes one to start from")
     elif not isinstance(value, Unusable):
-        findings.at_value((), f"a scenario is a block of keys, as in 'scenario_id: mine'; got {shown_value(value)}")
+        findings.at_value((), f"a {noun} is a block of keys, as in '{noun}_id: mine'; got {shown_value(value)}")
 
 
 def _governance(data: dict[str, Any], findings: Findings) -> Levers:
@@ -168,13 +174,14 @@ def _check_departures(data: dict[str, Any], departures: Any, findings: Findings)
             findings.at_value(path, f"no agent of this scenario is {shown_value(name)}. {did_you_mean(name, known)}")
 
 
-def _check_metrics(names: Any, findings: Findings) -> None:
+def check_metrics(names: Any, path: KeyPath, findings: Findings) -> None:
+    """Note every name in a list that is not a metric's."""
     known = registry.names("metric")
     if not known or not isinstance(names, list):
         return
     for index, name in enumerate(names):
         if isinstance(name, str) and name not in known:
-            findings.at_value(("metrics_to_track", index), unknown_word(name, known, "metric"))
+            findings.at_value((*path, index), unknown_word(name, known, "metric"))
 
 
 def _check_sections(data: dict[str, Any], findings: Findings) -> Scenario | None:
@@ -183,17 +190,18 @@ def _check_sections(data: dict[str, Any], findings: Findings) -> Scenario | None
         return Scenario.model_validate(data)
     except ValidationError as failure:
         for error in failure.errors(include_url=False):
-            _note(error, findings)
+            note_refusal(error, findings, _key_hint)
             if findings.is_full:
                 break
         _check_room(data, findings)
         return None
 
 
-def _note(error: Any, findings: Findings) -> None:
+def note_refusal(error: Any, findings: Findings, hint: Callable[[KeyPath], str]) -> None:
+    """Note one error of pydantic at its place; `hint` says where a key that is not known belongs."""
     path: KeyPath = tuple(error["loc"])
     if error["type"] == "extra_forbidden":
-        findings.at_key(path, f"unknown key. {key_hint(path, subtree(path[:-1]) or ())}".rstrip())
+        findings.at_key(path, f"unknown key. {hint(path)}".rstrip())
     elif error["type"] == "rule":
         if path:
             inside = error["ctx"]["key"]
@@ -205,6 +213,10 @@ def _note(error: Any, findings: Findings) -> None:
         message = in_plain_words(error, choices, str(path[-1]) if path else "")
         if message:
             findings.at_value(path, message)
+
+
+def _key_hint(path: KeyPath) -> str:
+    return key_hint(path, subtree(path[:-1]) or ())
 
 
 _GROUPS = TypeAdapter(tuple[AgentGroup, ...])

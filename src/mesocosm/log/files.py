@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,27 +58,49 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def write_atomic(path: str | Path, data: bytes) -> None:
+def write_atomic(path: str | Path, data: bytes, *, durable: bool = True) -> None:
     """Write a whole file or leave what was there: temporary file, fsync, rename, fsync of the directory.
 
+    Params   durable: whether the file has to survive a power cut that follows at once; without, the two fsyncs are left
+             out, and a kill of the process is survived all the same.
     Raises   MesocosmError naming the path when the disk is full or the place may not be written.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}.{_host()}.{os.getpid()}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb", buffering=0) as file:
                 _write_all(file, data)
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             partial.replace(target)
         except OSError:
             with contextlib.suppress(OSError):
                 partial.unlink()
             raise
-        sync_directory(target.parent)
+        if durable:
+            sync_directory(target.parent)
     except OSError as error:
         raise explain(target, "write this file", error) from error
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "-")
+
+
+def is_abandoned(partial: Path) -> bool:
+    """Whether the process that was writing a temporary file has ended on this machine."""
+    *_, host, process, _ending = partial.name.rsplit(".", 3)
+    if host != _host() or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:

@@ -1,0 +1,167 @@
+"""Everything that a study will run, as cells of a sweep, and the record of when it was run and what was expected."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mesocosm.analysis.comparison import COMPARED
+from mesocosm.analysis.economies import Economy, draw_economies
+from mesocosm.config.study import Design, dump_study
+from mesocosm.errors import UsageError
+from mesocosm.log.files import explain, write_atomic
+from mesocosm.metrics.evaluate import DEFAULT_METRICS
+from mesocosm.metrics.reporters import with_twins
+from mesocosm.runner import directory
+from mesocosm.runner.cells import Cell, CellStore, name_cells
+from mesocosm.runner.sweep import Played, in_shard, play_sweep
+from mesocosm.runner.table import Share
+from mesocosm.runner.worker import Asked
+
+STUDY, MANIFEST = "study.yaml", "manifest.jsonl"
+#: what may not change unnoticed once there are results
+_EXPECTED = ("primary", "expect", "smallest_effect", "confidence")
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """The cells of a study: by setting and arm, and by economy and arm, one name a seed."""
+
+    design: Design
+    asked: Asked
+    cells: list[Cell]
+    places: dict[tuple[str, str], list[str]]
+    economies: list[Economy]
+    economy_places: list[dict[str, list[str]]]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the main runs."""
+        return tuple(self.design.study.seeds.chosen)
+
+
+def plan_study(design: Design, plugins: Sequence[str | Path] = ()) -> StudyPlan:
+    """Spell out and name every run of a study; runs of a seed stand together, so that a shard has its share of all.
+
+    Raises   ConfigError when its economies cannot be built.
+    """
+    study, seeds = design.study, design.study.seeds.chosen
+    curves = with_twins(dict.fromkeys([*COMPARED, study.primary, *study.metrics]))
+    asked = Asked(with_twins(dict.fromkeys([*curves, *DEFAULT_METRICS])), curves, tuple(map(str, plugins)))
+    economies = draw_economies(design)
+    fewer = range(seeds[0], seeds[0] + study.robustness.seeds) if study.robustness else ()
+    main = [(key, scenario, seed) for seed in seeds for key, scenario in design.scenarios.items()]
+    other = [
+        ((number, arm), scenario, seed)
+        for seed in fewer
+        for number, economy in enumerate(economies)
+        for arm, scenario in economy.scenarios.items()
+    ]
+    cells = name_cells([(scenario, seed) for _, scenario, seed in [*main, *other]], asked.names, plugins)
+    places: dict[tuple[str, str], list[str]] = {key: [] for key in design.scenarios}
+    for (key, _, _), cell in zip(main, cells, strict=False):
+        places[key].append(cell.name)
+    economy_places: list[dict[str, list[str]]] = [{arm: [] for arm in economy.scenarios} for economy in economies]
+    for ((number, arm), _, _), cell in zip(other, cells[len(main) :], strict=True):
+        economy_places[number][arm].append(cell.name)
+    return StudyPlan(design, asked, cells, places, economies, economy_places)
+
+
+def study_folder(design: Design) -> Path:
+    """Where a study's results are kept unless one says otherwise: always the same, so that it can go on."""
+    return directory.run_root() / f"study_{design.study.study_id}"
+
+
+def play_study(
+    plan: StudyPlan,
+    folder: Path,
+    *,
+    workers: int = 1,
+    executor: str = "local",
+    shard: tuple[int, int] | None = None,
+    merge: Sequence[Path] = (),
+    progress: Share | None = None,
+) -> Played:
+    """Play the cells of a study that are missing in its directory, or those of one shard of it.
+
+    Params   shard: (i, n), to play every n-th cell only; merge: other sweeps to take finished cells from.
+    Raises   UsageError for a shard that there cannot be; MesocosmError as `play_sweep`.
+    """
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise UsageError(f"shard {shard[0]}/{shard[1]}: the first number counts from 1 to the second.")
+    store = CellStore(folder)
+    _register(plan, folder, len(store.finished()))
+    names = [cell.name for cell in plan.cells]
+    taken = {str(other): store.take_from(CellStore(other), names) for other in merge}
+    cells = plan.cells if shard is None else in_shard(plan.cells, shard)
+    began = directory.now()
+    played = play_sweep(cells, plan.asked, folder, workers=workers, executor=executor, progress=progress)
+    facts = {"session": began, "finished": directory.now(), "host": directory.host_facts(), "process": os.getpid()}
+    where = {"shard": f"{shard[0]}/{shard[1]}" if shard else "", "merged": taken, "plugins": list(plan.asked.plugins)}
+    _append(folder, facts | where | {name: getattr(played, name) for name in played.__slots__})
+    return played
+
+
+def missing_cells(plan: StudyPlan, folder: Path) -> int:
+    """How many cells of a study have not been played."""
+    return len({cell.name for cell in plan.cells} - CellStore(folder).finished())
+
+
+def amendments(folder: Path) -> list[str]:
+    """What a study expected at first and no longer does, changed when there were results already."""
+    told = []
+    before: dict[str, Any] | None = None
+    for line in _manifest(folder):
+        expected = line.get("registered")
+        if not isinstance(expected, dict):
+            continue
+        if before is not None and line.get("cells_then"):
+            when = f"on {str(line.get('at'))[:10]}, when {line['cells_then']:,} runs were there already"
+            told += [
+                f"{name} was changed from {before.get(name)} to {expected.get(name)} {when}"
+                for name in _EXPECTED
+                if before.get(name) != expected.get(name)
+            ]
+        before = expected
+    return told
+
+
+def _register(plan: StudyPlan, folder: Path, finished: int) -> None:
+    """Write down the study, and what it expects if that is new."""
+    text = dump_study(plan.design.study)
+    write_atomic(folder / STUDY, text.encode())
+    expected = {name: getattr(plan.design.study, name) for name in _EXPECTED}
+    last = [line["registered"] for line in _manifest(folder) if "registered" in line][-1:]
+    if last != [expected]:
+        _append(folder, {"registered": expected, "at": directory.now(), "cells_then": finished})
+
+
+def _manifest(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a study's manifest that can be read."""
+    found = []
+    try:
+        lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    for line in lines:
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(told, dict):
+            found.append(told)
+    return found
+
+
+def _append(folder: Path, facts: dict[str, Any]) -> None:
+    """Add a line to the manifest in one write, whoever else is adding one."""
+    path = folder / MANIFEST
+    try:
+        with path.open("ab", buffering=0) as file:
+            file.write((json.dumps(facts, ensure_ascii=False) + "\n").encode())
+    except OSError as error:
+        raise explain(path, "write the manifest", error) from error

@@ -1,0 +1,117 @@
+"""Plays the cells of a sweep that have not been played yet, here, on worker processes or on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from mesocosm.errors import UsageError, nearest
+from mesocosm.runner.cells import Cell, CellStore
+from mesocosm.runner.pool import WorkerPool
+from mesocosm.runner.table import Share, blocks_of, work_of
+from mesocosm.runner.worker import Asked, play_cells
+
+EXECUTORS = ("local", "ray")
+WORKERS_MAX = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a sweep found done, what it did, and with what."""
+
+    cells: int  # asked for
+    found: int  # finished before
+    ran: int
+    seconds: float
+    workers: int
+    executor: str
+    replaced: int = 0  # workers that died and were replaced
+
+
+def default_workers() -> int:
+    """As many workers as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_shard(cells: Sequence[Cell], shard: tuple[int, int]) -> list[Cell]:
+    """Every n-th cell, beginning with the i-th, for a shard i of n."""
+    part, parts = shard
+    return list(cells[part - 1 :: parts])
+
+
+def play_sweep(
+    cells: Sequence[Cell],
+    asked: Asked,
+    folder: Path,
+    *,
+    workers: int = 1,
+    executor: str = "local",
+    progress: Share | None = None,
+) -> Played:
+    """Play those cells that are not in the sweep's directory yet.
+
+    A kill at any moment loses the blocks being played, at most a minute's work each, and nothing else.
+
+    Params   folder: the sweep's directory; workers: processes, or cores asked of Ray; executor: local or ray.
+    Raises   MesocosmError when a cell cannot be played or the disk refuses.
+    """
+    if executor not in EXECUTORS:
+        raise UsageError(f"unknown executor {executor!r}. {nearest(executor, EXECUTORS)}")
+    if not 1 <= workers <= WORKERS_MAX:
+        raise UsageError(f"{workers} workers: from 1 to {WORKERS_MAX:,}.")
+    began = time.perf_counter()
+    store = CellStore(folder)
+    every = {cell.name: cell for cell in cells}
+    missing = [cell for name, cell in every.items() if store.read(name) is None]
+    pairs = [(cell.scenario, cell.seed) for cell in missing]
+    places = list(blocks_of(pairs, workers))
+    blocks = [[missing[place] for place in block] for block in places]
+    works = [work_of(pairs, block) for block in places]
+    play = {"local": _locally, "ray": _on_ray}[executor] if blocks else _not_at_all
+    replaced = play(blocks, asked, folder, workers, _share_of(works, progress))
+    store.tidy()
+    seconds = time.perf_counter() - began
+    return Played(len(every), len(every) - len(missing), len(missing), seconds, workers, executor, replaced)
+
+
+Told = Callable[[int, float], None]
+
+
+def _share_of(works: Sequence[int], progress: Share | None) -> Told:
+    """Turn shares of blocks into the share of all the work."""
+    done = [0.0] * len(works)
+    total = sum(works) or 1
+
+    def tell(number: int, share: float) -> None:
+        done[number] = works[number] * share
+        if progress is not None:
+            progress(min(1.0, sum(done) / total))
+
+    return tell
+
+
+def _not_at_all(blocks: Sequence[Sequence[Cell]], asked: Asked, folder: Path, workers: int, tell: Told) -> int:
+    return 0
+
+
+def _locally(blocks: Sequence[Sequence[Cell]], asked: Asked, folder: Path, workers: int, tell: Told) -> int:
+    if workers > 1 and len(blocks) > 1:
+        with WorkerPool(workers, folder, asked, tell) as pool:
+            pool.play(blocks)
+            return pool.replaced
+    store = CellStore(folder)
+    for number, block in enumerate(blocks):
+        for name, data in play_cells(asked, block, partial(tell, number)):
+            store.write(name, data)
+    return 0
+
+
+def _on_ray(blocks: Sequence[Sequence[Cell]], asked: Asked, folder: Path, workers: int, tell: Told) -> int:
+    from mesocosm.runner.ray_cluster import play_on_ray
+
+    play_on_ray(blocks, asked, CellStore(folder), workers, tell)
+    return 0

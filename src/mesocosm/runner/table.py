@@ -1,0 +1,118 @@
+"""Runs many (scenario, seed) pairs together as tables of some thousand rows, and tells what each came to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mesocosm.config.schema import Scenario
+from mesocosm.env.economy import structure_of
+from mesocosm.runner.agents_driver import AgentsDriver
+from mesocosm.runner.drive import Plan, Row, drive
+
+BLOCK_ROWS = 24_000  # agents in a table: enough to spread NumPy's fixed cost, few enough for the cache
+BLOCK_STEPS = 12_000_000  # agent-steps in a table: some twenty seconds, all that a kill can cost
+Share = Callable[[float], None]
+Pair = tuple[Scenario, int]
+_EPOCH = re.compile(r" in epoch \d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one run came to: metrics over the whole run, for each agent type, and by epoch; flags; the last state."""
+
+    whole: dict[str, float]
+    by_type: dict[str, dict[str, float]]
+    rows: list[Row]
+    flags: list[str]
+    state: str  # hash of the state at the last checkpoint
+
+
+def run_table(wanted: Sequence[Pair], names: tuple[str, ...], progress: Share | None = None) -> list[Result]:
+    """Run pairs that can share a table, all at once.
+
+    Params   wanted: pairs equal in structure; names: metrics to compute; progress: told the share done, 0 to 1.
+    Returns  one result a pair, the same whatever else is in the table.
+    """
+    cast, luck = [scenario for scenario, _ in wanted], [seed for _, seed in wanted]
+    epochs = cast[0].simulation.epochs
+
+    def tell(epoch: int, row: Row) -> None:
+        if progress is not None:
+            progress((epoch + 1) / epochs)
+
+    plan = Plan(cast, luck, "epoch", names=names, by_type=True)
+    outcome = drive(plan, None, decider=AgentsDriver(cast), progress=tell)
+    return [
+        Result(
+            outcome.whole[place],
+            outcome.whole_by_type[place],
+            outcome.rows[place],
+            list(dict.fromkeys(_EPOCH.sub(" in some epoch", told) for told in outcome.flags[place])),
+            outcome.states[place],
+        )
+        for place in range(len(wanted))
+    ]
+
+
+def run_all(wanted: Sequence[Pair], names: tuple[str, ...], progress: Share | None = None) -> list[Result]:
+    """Run any pairs, in as many tables as they need, one after another; results in the order of the pairs."""
+    results: dict[int, Result] = {}
+    blocks = list(blocks_of(wanted))
+    total = sum(work_of(wanted, block) for block in blocks) or 1
+    done = 0
+    for block in blocks:
+        work = work_of(wanted, block)
+
+        def tell(share: float, work: int = work, before: int = done) -> None:
+            if progress is not None:
+                progress((before + work * share) / total)
+
+        results |= zip(block, run_table([wanted[place] for place in block], names, tell), strict=True)
+        done += work
+    return [results[place] for place in range(len(wanted))]
+
+
+def work_of(wanted: Sequence[Pair], block: Sequence[int]) -> int:
+    """Agent-steps in a block."""
+    return sum(_steps(wanted[place][0]) for place in block)
+
+
+def _steps(scenario: Scenario) -> int:
+    return scenario.agents_max * scenario.simulation.epochs * scenario.simulation.steps_per_epoch
+
+
+def blocks_of(wanted: Sequence[Pair], parts: int = 1) -> Iterator[list[int]]:
+    """Places of the pairs that share a table: equal in structure, and not too much work together.
+
+    Params   parts: how many tables are worked on at a time; they are cut so that all have about as much to do.
+    """
+    groups: dict[Any, list[int]] = {}
+    structures: dict[int, Any] = {}
+    for place, (scenario, _) in enumerate(wanted):
+        structure = structures.get(id(scenario))
+        if structure is None:
+            structure = structures[id(scenario)] = structure_of(scenario)
+        groups.setdefault(structure, []).append(place)
+    for places in groups.values():
+        yield from _cut(wanted, places, parts)
+
+
+def _cut(wanted: Sequence[Pair], places: list[int], parts: int) -> Iterator[list[int]]:
+    rows = sum(wanted[place][0].agents_max for place in places)
+    steps = work_of(wanted, places)
+    tables = max(1, -(-rows // BLOCK_ROWS), -(-steps // BLOCK_STEPS))
+    tables = min(-(-tables // parts) * parts, len(places)) if rows > BLOCK_ROWS // 8 else tables
+    per_table = steps / tables
+    block: list[int] = []
+    begun = filled = 0.0
+    for place in places:
+        block.append(place)
+        filled += _steps(wanted[place][0])
+        if filled - begun >= per_table * (1.0 - 1e-9):
+            yield block
+            block, begun = [], filled
+    if block:
+        yield block
