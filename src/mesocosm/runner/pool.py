@@ -75,8 +75,7 @@ class WorkerPool:
                 process = process or self._start()
                 if self._give(process, number, block):
                     continue
-                code = process.wait()
-                self._processes.discard(process)
+                code = self._end(process)
                 process = None
                 self._again(number, block, attempt, code)
         except (MesocosmError, OSError, msgspec.DecodeError) as error:  # told by play(), in the thread that asked
@@ -91,13 +90,14 @@ class WorkerPool:
         self._processes.add(process)
         return process
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
+    def _end(self, process: subprocess.Popen[bytes]) -> int:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        process.wait()
+        code = process.wait()
         self._processes.discard(process)
+        return code
 
     def _give(self, process: subprocess.Popen[bytes], number: int, block: Block) -> bool:
         """Have a worker play a block; False when it dies over it."""

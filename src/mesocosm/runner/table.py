@@ -107,12 +107,10 @@ def _cut(wanted: Sequence[Pair], places: list[int], parts: int) -> Iterator[list
     tables = min(-(-tables // parts) * parts, len(places)) if rows > BLOCK_ROWS // 8 else tables
     per_table = steps / tables
     block: list[int] = []
-    begun = filled = 0.0
+    filled, cuts = 0, 1
     for place in places:
         block.append(place)
         filled += _steps(wanted[place][0])
-        if filled - begun >= per_table * (1.0 - 1e-9):
+        if filled >= per_table * cuts * (1.0 - 1e-9):
             yield block
-            block, begun = [], filled
-    if block:
-        yield block
+            block, cuts = [], cuts + 1
