@@ -53,6 +53,8 @@ class Purpose(IntEnum):
     REPLAYED_LOOK = 19
     PROPOSAL = 20
     ANSWER = 21
+    RESAMPLE = 101  # from 101 on: what analysis draws, once the runs are over
+    FLIP = 102
 
 
 def lever_purpose(name: str, channel: int = 0) -> int:
