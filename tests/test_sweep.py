@@ -272,7 +272,7 @@ def test_a_worker_that_dies_is_replaced_and_one_that_always_dies_is_told(
     from mesocosm.runner.worker import Asked
 
     cells = [Cell(cell.name, cell.scenario, cell.seed) for cell in small(seeds=4).cells]
-    monkeypatch.setattr(pool.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with (
         pytest.raises(MesocosmError, match="3 times"),
         pool.WorkerPool(

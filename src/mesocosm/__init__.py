@@ -27,6 +27,7 @@ _HOME = {
     "policy": "mesocosm.registry",
     "replay": "mesocosm.runner.replay",
     "run": "mesocosm.runner.runner",
+    "sweep": "mesocosm.analysis.study",
     "validate": "mesocosm.analysis.validation",
 }
 
@@ -44,6 +45,7 @@ __all__ = [
     "policy",
     "replay",
     "run",
+    "sweep",
     "validate",
 ]
 

@@ -1,5 +1,6 @@
 from mesocosm.agents.contract import Agent, agent
 from mesocosm.analysis.comparison import compare
+from mesocosm.analysis.study import sweep
 from mesocosm.analysis.validation import validate
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
@@ -21,6 +22,7 @@ __all__ = [
     "policy",
     "replay",
     "run",
+    "sweep",
     "validate",
 ]
 

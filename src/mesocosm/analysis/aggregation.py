@@ -62,7 +62,7 @@ def _named(values: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def count_flags(flags: Iterable[str], runs: int) -> list[str]:
-    """Each finding once, with the number of runs it was made in.
+    """Each finding once, with the number of runs it was made in, the most frequent first.
 
     Example
         >>> count_flags(["no rejections", "no rejections"], 3)
@@ -71,7 +71,8 @@ def count_flags(flags: Iterable[str], runs: int) -> list[str]:
     found: dict[str, int] = {}
     for flag in flags:
         found[flag] = found.get(flag, 0) + 1
-    return [f"{text} in {count} of {runs} runs" for text, count in found.items()]
+    ordered = sorted(found.items(), key=lambda item: -item[1])
+    return [f"{text} in {count} of {runs} runs" for text, count in ordered]
 
 
 def rows_by_seed(

@@ -33,7 +33,7 @@ def comparison_as_dict(found: Comparison) -> dict[str, Any]:
         else None,
         "flags": found.flags,
     }
-    plain: dict[str, Any] = _finite(told)
+    plain: dict[str, Any] = finite(told)
     return plain
 
 
@@ -42,22 +42,31 @@ def save_comparison(found: Comparison, folder: Path) -> list[Path]:
 
     Raises   MesocosmError when the disk refuses.
     """
+    record = folder / RECORD
+    write_atomic(record, (json.dumps(comparison_as_dict(found), indent=1, ensure_ascii=False) + "\n").encode())
+    return [record, write_table(found.per_seed, folder / TABLE)]
+
+
+def write_table(frame: Any, path: Path) -> Path:
+    """Write a Polars frame as Parquet; returns the path.
+
+    Raises   MesocosmError when the disk refuses.
+    """
     import polars as pl
 
-    record, table = folder / RECORD, folder / TABLE
-    write_atomic(record, (json.dumps(comparison_as_dict(found), indent=1, ensure_ascii=False) + "\n").encode())
     try:
-        found.per_seed.write_parquet(table)
+        frame.write_parquet(path)
     except OSError as error:
-        raise explain(table, "write this table", error) from error
+        raise explain(path, "write this table", error) from error
     except pl.exceptions.PolarsError as error:
-        raise MesocosmError(f"{table}: cannot write this table: {error}") from error
-    return [record, table]
+        raise MesocosmError(f"{path}: cannot write this table: {error}") from error
+    return path
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Plain values with None for every number that JSON has no word for."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

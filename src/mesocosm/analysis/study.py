@@ -8,20 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mesocosm.analysis.aggregation import Runs, count_flags, gather, result_of, rows_by_seed
+from mesocosm.analysis.dose_response import DOSES_LEAST, DoseResponse, dose_response
 from mesocosm.analysis.economies import tried_arms
-from mesocosm.analysis.multiplicity import holm, max_t
-from mesocosm.analysis.statistics import PairedEffect, paired_effect
-from mesocosm.analysis.study_plan import StudyPlan, amendments, play_study, plan_study, study_folder
+from mesocosm.analysis.equivalence import Verdict, verdict_of
+from mesocosm.analysis.multiplicity import Family, holm, max_t
+from mesocosm.analysis.proportions import Proportion
+from mesocosm.analysis.robustness import Influence, rank_influences, sign_share
+from mesocosm.analysis.statistics import AUTO, PairedEffect, paired_effect
+from mesocosm.analysis.study_plan import StudyPlan, amendments, plan_study, play_study, study_folder
 from mesocosm.config.study import BASE, Design, load_study, study_from_dict, study_to_dict
 from mesocosm.errors import UsageError
 from mesocosm.runner.cells import CellStore
 from mesocosm.runner.sweep import Played, default_workers
 from mesocosm.runner.table import Share
-
-AUTO = "auto"  # t interval below 30 seeds, BCa from there on
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,22 @@ class Contrast:
     setting: str
     arm: str
     effect: PairedEffect
+    low: float  # ends of the interval that covers all arms at once
+    high: float
     p_holm: float
     p_max_t: float
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
 class Trial:
-    """An arm's effect on the primary metric in every economy of a hypercube."""
+    """Whether an arm's effect holds elsewhere: its effect in every economy of a hypercube, and what moves it."""
 
     arm: str
+    sign: int  # of the effect in the economy that was studied, or as expected
     effects: tuple[PairedEffect, ...]
+    holds: Proportion
+    influences: tuple[Influence, ...]
 
 
 @dataclass(frozen=True)
@@ -82,16 +88,43 @@ class StudyResults:
     @cached_property
     def contrasts(self) -> tuple[Contrast, ...]:
         """Every arm of every setting on the primary metric; together they are the family that is corrected for."""
-        primary = self.design.study.primary
+        study, family = self.design.study, self.family
         places = [(setting, arm) for setting in self.settings for arm in self.design.arms]
-        effects = [self.effect(primary, arm, setting) for setting, arm in places]
-        differences = np.array([self.differences(primary, arm, setting) for setting, arm in places])
+        effects = [self.effect(study.primary, arm, setting) for setting, arm in places]
         adjusted = holm([effect.p_value for effect in effects])
-        together = max_t(differences)
-        return tuple(
-            Contrast(setting, arm, effect, float(one), float(other))
-            for (setting, arm), effect, one, other in zip(places, effects, adjusted, together, strict=True)
-        )
+        expected = None if study.expect == "either" else study.expect
+        found = []
+        for number, ((setting, arm), effect) in enumerate(zip(places, effects, strict=True)):
+            low, high, p_value = (float(column[number]) for column in (family.low, family.high, family.adjusted))
+            verdict = verdict_of(
+                effect, study.smallest_effect, expected,
+                alpha=study.alpha, adjusted=p_value, interval=(low, high), family=max(family.size, 1),
+            )  # fmt: skip
+            found.append(Contrast(setting, arm, effect, low, high, float(adjusted[number]), p_value, verdict))
+        return tuple(found)
+
+    @cached_property
+    def family(self) -> Family:
+        """What max-T says of all contrasts together."""
+        study = self.design.study
+        rows = [self.differences(study.primary, arm, where) for where in self.settings for arm in self.design.arms]
+        return max_t(rows, confidence=study.confidence)
+
+    @cached_property
+    def trends(self) -> dict[str, DoseResponse]:
+        """How the effect on the primary metric moves along the single numeric axis, by setting; empty without one."""
+        doses, study = self.design.doses, self.design.study
+        if len(doses) < DOSES_LEAST:
+            return {}
+        return {
+            setting: dose_response(
+                list(doses.values()),
+                [self.differences(study.primary, arm, setting) for arm in doses],
+                confidence=study.confidence,
+                method=AUTO,
+            )
+            for setting in self.settings
+        }
 
     def differences(self, metric: str, arm: str, setting: str) -> Any:
         """Difference from the base, seed by seed."""
@@ -101,27 +134,32 @@ class StudyResults:
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
         """The effect of each arm whose robustness was asked for, in every economy."""
-        primary = self.design.study.primary
-        return tuple(
-            Trial(
-                arm,
-                tuple(
-                    paired_effect(runs[arm].whole[primary], runs[BASE].whole[primary], self.design.study.confidence)
-                    for runs in self.elsewhere
-                ),
-            )
-            for arm in (tried_arms(self.design) if self.elsewhere else ())
+        return tuple(self._trial(arm) for arm in (tried_arms(self.design) if self.elsewhere else ()))
+
+    def _trial(self, arm: str) -> Trial:
+        study = self.design.study
+        effects = tuple(
+            paired_effect(runs[arm].whole[study.primary], runs[BASE].whole[study.primary], study.confidence)
+            for runs in self.elsewhere
         )
+        here = self.effect(study.primary, arm).change
+        sign = {"falls": -1, "rises": 1}.get(study.expect, -1 if here < 0.0 else 1)
+        changes = [effect.change for effect in effects]
+        names = tuple(self.constants[0])
+        table = [list(constants.values()) for constants in self.constants]
+        influences = tuple(rank_influences(table, changes, names))
+        return Trial(arm, sign, effects, sign_share(changes, sign, study.confidence), influences)
 
     @property
     def flags(self) -> list[str]:
-        """What to be wary of: each finding of an arm with the number of runs it was made in, and what was amended."""
-        told = []
-        for (setting, arm), runs in self.runs.items():
-            if arm in self.design.arms or arm == BASE:
-                where = f"{arm} in {setting}" if setting else arm
-                told += count_flags([f"{where}: {flag}" for flag in runs.flags], len(self.seeds))
-        return [*(f"after there were results, {text}" for text in self.amended), *told]
+        """What to be wary of: each finding of an arm with the number of runs it was made in, the most frequent first, and what was amended."""
+        told = [
+            f"{arm} in {setting}: {flag}" if setting else f"{arm}: {flag}"
+            for (setting, arm), runs in self.runs.items()
+            if arm in (BASE, *self.design.arms)
+            for flag in runs.flags
+        ]
+        return [*(f"after there were results, {text}" for text in self.amended), *count_flags(told, len(self.seeds))]
 
     @property
     def effects(self) -> Any:

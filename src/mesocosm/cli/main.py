@@ -31,6 +31,9 @@ COMMANDS = {
     "compare": Entrance(
         "Run", "mesocosm.cli.compare", "compare_command", "what a change does: paired seeds, controls, a picture"
     ),
+    "sweep": Entrance(
+        "Run", "mesocosm.cli.sweep", "sweep_command", "play a study: arms, seeds, verdicts, on all cores"
+    ),
     "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw a run: toxicity, welfare, acceptance"),
     "replay": Entrance("Check", "mesocosm.cli.replay", "replay_command", "verify a run: hashes, metrics, every byte"),
     "verify": Entrance("Check", "mesocosm.cli.replay", "verify_command", "verify only the hashes of a log"),

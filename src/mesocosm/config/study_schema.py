@@ -101,7 +101,9 @@ class Study(Section):
     smallest_effect: float = Field(
         description="Smallest change of the primary metric that would matter, in its unit.", gt=0, le=1e12
     )
-    expect: Literal["falls", "rises", "either"] = knob("either", "Which way the primary metric was expected to move.")
+    expect: Literal["falls", "rises", "unchanged", "either"] = knob(
+        "either", "Which way the primary metric was expected to move."
+    )
     metrics: Annotated[tuple[str, ...], Items] = knob((), "Further metrics to report.", max_length=100)
     seeds: Seeds = Field(description="How many seeds, and what for.")
     confidence: float = knob(0.95, "Confidence of the intervals.", ge=0.5, le=0.9999)

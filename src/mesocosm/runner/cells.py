@@ -143,7 +143,7 @@ class CellStore:
         return {name: told for name, told in found if told is not None}
 
     def write(self, name: str, data: bytes) -> None:
-        """Keep a finished cell. What a power cut tears is noticed by its hash and played again, so nothing waits for it.
+        """Keep a finished cell; what a power cut tears is noticed by its hash and played again.
 
         Raises   MesocosmError when the disk refuses.
         """

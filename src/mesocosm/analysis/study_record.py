@@ -1,0 +1,78 @@
+"""A study on disk: what was asked and found in one JSON file, every run's metrics and every effect as tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mesocosm.analysis.comparison_record import finite, write_table
+from mesocosm.analysis.study import Contrast, StudyResults, Trial
+from mesocosm.config.load import scenario_to_dict
+from mesocosm.config.study import study_to_dict
+from mesocosm.log.files import write_atomic
+from mesocosm.runner.runner import MODEL
+
+SCHEMA = 1
+RECORD, RUNS, EFFECTS = "study.json", "runs.parquet", "effects.parquet"
+
+
+def study_as_dict(found: StudyResults) -> dict[str, Any]:
+    """What a study asked and found, as plain values; what is undefined or infinite is None."""
+    study = found.design.study
+    told = {
+        "schema": SCHEMA,
+        "model": MODEL,
+        "study": study_to_dict(study),
+        "scenario": scenario_to_dict(found.design.base),
+        "purpose": study.seeds.purpose,
+        "seeds": list(found.seeds),
+        "family": {name: value for name, value in vars(found.family).items() if isinstance(value, int | float)},
+        "contrasts": [_contrast(contrast) for contrast in found.contrasts],
+        "controls": [
+            {"setting": setting, "arm": arm} | vars(found.effect(study.primary, arm, setting))
+            for setting in found.settings
+            for arm in found.design.controls
+        ],
+        "trends": {setting: asdict(trend) for setting, trend in found.trends.items()},
+        "robustness": [_trial(found, trial) for trial in found.trials],
+        "flags": found.flags,
+    }
+    plain: dict[str, Any] = finite(told)
+    return plain
+
+
+def _contrast(contrast: Contrast) -> dict[str, Any]:
+    told = {name: value for name, value in vars(contrast).items() if name not in ("effect", "verdict")}
+    verdict = contrast.verdict
+    words = {"kind": verdict.kind, "direction": verdict.direction, "expectation": verdict.expectation}
+    more = {"more_seeds": verdict.more_seeds, "words": verdict.words}
+    return told | {"effect": vars(contrast.effect), "verdict": words | more}
+
+
+def _trial(found: StudyResults, trial: Trial) -> dict[str, Any]:
+    return {
+        "arm": trial.arm,
+        "sign": trial.sign,
+        "holds": asdict(trial.holds),
+        "influences": [asdict(influence) for influence in trial.influences],
+        "economies": [
+            {"constants": constants, "effect": vars(effect)}
+            for constants, effect in zip(found.constants, trial.effects, strict=True)
+        ],
+    }
+
+
+def save_study(found: StudyResults, folder: Path) -> list[Path]:
+    """Write what a study found beside its cells; returns the files. The same findings give the same bytes.
+
+    Raises   MesocosmError when the disk refuses.
+    """
+    record = folder / RECORD
+    write_atomic(record, (json.dumps(study_as_dict(found), indent=1, ensure_ascii=False) + "\n").encode())
+    return [
+        record,
+        write_table(found.per_seed, folder / RUNS),
+        write_table(found.effects, folder / EFFECTS),
+    ]

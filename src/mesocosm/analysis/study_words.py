@@ -1,0 +1,151 @@
+"""A study in plain words: what each arm comes to, the dose, the other economies, and the controls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from mesocosm.analysis.comparison_words import digits_of, interval, signed
+from mesocosm.analysis.dose_response import DoseResponse
+from mesocosm.analysis.equivalence import Expectation, VerdictKind
+from mesocosm.analysis.study import Contrast, StudyResults, Trial
+
+#: a verdict in a word or two, for a table
+SHORT = {
+    VerdictKind.MATTERS: "{direction}",
+    VerdictKind.REAL: "{direction}, maybe little",
+    VerdictKind.SMALL: "{direction} too little",
+    VerdictKind.NONE: "no effect",
+    VerdictKind.UNDECIDED: "undecided",
+    VerdictKind.EXACTLY_ZERO: "exactly 0",
+    VerdictKind.UNDEFINED: "undefined",
+}
+CLEARLY = 0.05  # adjusted p value up to which a constant counts as one that an effect hangs on
+_NAMED = 3
+
+
+def short_verdict(contrast: Contrast) -> str:
+    """The verdict on an arm in a word or two, with a mark where it goes against what was expected."""
+    told = SHORT[contrast.verdict.kind].format(direction=contrast.verdict.direction)
+    return f"{told} (!)" if contrast.verdict.expectation is Expectation.AGAINST else told
+
+
+def sentences(found: StudyResults) -> Iterator[str]:
+    """The findings of a study, one a sentence, the most important first."""
+    yield from _counted(found)
+    for setting, trend in found.trends.items():
+        yield _dose(found, setting, trend)
+    for trial in found.trials:
+        yield _robust(found, trial)
+    yield from _controls(found)
+    yield _pairing(found)
+
+
+def _counted(found: StudyResults) -> Iterator[str]:
+    """How many arms do what, and what these words mean."""
+    study, kinds = found.design.study, [contrast.verdict.kind for contrast in found.contrasts]
+    metric, least = study.primary, f"{study.smallest_effect:g}"
+    count = {kind: kinds.count(kind) for kind in VerdictKind}
+    total = len(kinds)
+    for direction in ("falls", "rises"):
+        moved = sum(
+            contrast.verdict.kind is VerdictKind.MATTERS and contrast.verdict.direction == direction
+            for contrast in found.contrasts
+        )
+        if moved:
+            yield f"{metric} {direction} by more than {least} in {moved} of {total} arms."
+    told = {
+        VerdictKind.REAL: f"moves in {{}}, but maybe by less than {least}",
+        VerdictKind.SMALL: f"moves in {{}} by less than {least}: real, and too small to matter",
+        VerdictKind.NONE: f"has no effect larger than {least} in {{}}",
+        VerdictKind.UNDECIDED: "is undecided in {}",
+        VerdictKind.EXACTLY_ZERO: "does not move at all in {}",
+        VerdictKind.UNDEFINED: "is undefined in {}",
+    }
+    for kind, words in told.items():
+        if count[kind]:
+            yield f"{metric} {words.format(f'{count[kind]} of {total} arms')}{_more_seeds(found, kind)}."
+    against = [c.arm for c in found.contrasts if c.verdict.expectation is Expectation.AGAINST]
+    if against:
+        yield f"Against expectation (!): {_listed(against)}; {study.expect} was expected."
+
+
+def _more_seeds(found: StudyResults, kind: VerdictKind) -> str:
+    if kind is not VerdictKind.UNDECIDED:
+        return ""
+    more = [contrast.verdict.more_seeds for contrast in found.contrasts if contrast.verdict.kind is kind]
+    known = [count for count in more if count is not None]
+    return f"; about {max(known):,} more seeds would decide all of them" if known and len(known) == len(more) else ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _dose(found: StudyResults, setting: str, trend: DoseResponse) -> str:
+    where = f" in {setting}" if setting else ""
+    effect = trend.trend
+    way = "rises" if effect.change > 0.0 else "falls"
+    told = f"{signed(effect.change, 2)} {interval(effect, 2)}, p {_p(trend.p_value)}"
+    clear = trend.p_value <= found.design.study.alpha
+    words = f"{found.design.study.primary} {way} with the dose" if clear else "No clear trend with the dose"
+    flips = "; ".join(f"between {flip.below:g} and {flip.above:g}" for flip in trend.flips)
+    turned = f" The effect changes its sign {flips}." if flips else ""
+    few = " Fewer than five doses say little of a trend." if trend.has_few_doses else ""
+    return f"{words}{where} (rank correlation {told}).{turned}{few}"
+
+
+def _robust(found: StudyResults, trial: Trial) -> str:
+    holds, way = trial.holds, "falls" if trial.sign < 0 else "rises"
+    share = f"{holds.count} of {holds.n} economies ({100 * holds.share:.0f} %, "
+    share += f"[{100 * holds.low:.0f}, {100 * holds.high:.0f}])"
+    on = [
+        f"{influence.name} ({signed(influence.rank_correlation, 2)})"
+        for influence in trial.influences
+        if influence.adjusted <= CLEARLY
+    ]
+    hangs = f"Its size hangs on {_listed(on)}." if on else "No constant clearly moves its size."
+    return f"Elsewhere: {found.design.study.primary} {way} under {trial.arm} in {share}. {hangs}"
+
+
+def _controls(found: StudyResults) -> Iterator[str]:
+    """Whether the controls are as they must be, in every setting."""
+    if not found.design.controls:
+        return
+    primary = found.design.study.primary
+    effects = {name: [found.effect(primary, name, where) for where in found.settings] for name in found.design.controls}
+    wrong = [
+        metric
+        for where in found.settings
+        for metric in found.metrics
+        if (effect := found.effect(metric, "sham", where)).n and not effect.is_exactly_zero
+    ]
+    yield (
+        "Sham: exactly 0 on every metric, as it must be."
+        if not wrong
+        else f"Sham: NOT 0 on {_listed(wrong)}. What changes nothing changed something: do not trust this study."
+    )
+    outside = sum(effect.excludes_zero for effect in effects["redraw"])
+    told = "; ".join(
+        f"{signed(effect.change)} {interval(effect, digits_of(effect))}" for effect in effects["redraw"][:2]
+    )
+    luck = 100.0 * found.design.study.alpha
+    verdict = (
+        "0 lies within" if not outside else f"0 lies outside in {outside}, as it does by luck in {luck:.0f} of 100"
+    )
+    yield f"Other luck (redraw): {told}{', ...' if len(found.settings) > 2 else ''}: {verdict}."
+    ends = "; ".join(signed(effect.change) for effect in effects["oracle"][:3])
+    yield f"Oracle, the most that a lever can do to true toxicity: {primary} {ends}."
+
+
+def _pairing(found: StudyResults) -> str:
+    factors = [contrast.effect.variance_reduction for contrast in found.contrasts]
+    finite = sorted(factor for factor in factors if math.isfinite(factor))
+    if not finite:
+        return "Pairing by keyed draws leaves no variance at all."
+    span = f"{finite[0]:.1f}" if len(finite) == 1 else f"{finite[0]:.1f} to {finite[-1]:.1f}"
+    return f"Pairing by keyed draws divides the variance of a difference by {span}."
+
+
+def _p(value: float) -> str:
+    return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".")

@@ -1,0 +1,243 @@
+"""``mesocosm sweep``: a study file played to its end, and what it comes to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mesocosm import registry
+from mesocosm.analysis.comparison_words import digits_of, interval, signed
+from mesocosm.analysis.pilot import Pilot, run_pilot
+from mesocosm.analysis.study import StudyResults, read_study, with_seeds
+from mesocosm.analysis.study_plan import StudyPlan, missing_cells, plan_study, play_study, study_folder
+from mesocosm.analysis.study_plot import plot_study
+from mesocosm.analysis.study_record import save_study, study_as_dict
+from mesocosm.analysis.study_words import sentences, short_verdict
+from mesocosm.cli.arguments import AsJson, Plugins
+from mesocosm.cli.progress import ShareBar
+from mesocosm.cli.screen import paint, say, say_entry, say_json, say_whole, width, wrapped
+from mesocosm.config.study import Design, load_study
+from mesocosm.errors import UsageError
+from mesocosm.runner.sweep import Played, default_workers
+
+FLAGS_SHOWN = 3
+NAME_LEAST = 12
+EXPECTED = {"falls": "fall", "rises": "rise", "unchanged": "stay as it is"}
+SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
+
+
+def sweep_command(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Name or file of a study.")],
+    *,
+    seeds: Annotated[int, typer.Option(metavar="N", help="How many seeds.", show_default="as in the study")] = 0,
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes.", show_default="all cores")] = 0,
+    executor: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    output: Annotated[str, typer.Option(metavar="DIR", help="Directory.", show_default="runs/study_NAME")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on, and refuse to begin anew.")] = False,
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Play every N-th run only, from the I-th.")] = "",
+    merge: Annotated[
+        list[str], typer.Option("--merge", metavar="DIR", help="Take finished runs from another sweep.")
+    ] = [],  # noqa: B006
+    pilot: Annotated[int, typer.Option(metavar="N", help="Only N tuning seeds: how many seeds are needed?")] = 0,
+    plot: Annotated[bool, typer.Option(help="Draw study.png.")] = True,
+    plugin: Plugins = [],  # noqa: B006
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the results.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Play a study: arms and axes over seeds, on all cores. Run again, it plays only what is missing."""
+    for file in plugin:
+        registry.load_plugin(file)
+    design = load_study(study)
+    if seeds:
+        design = with_seeds(design, seeds)
+    folder = Path(output) if output else study_folder(design)
+    chosen = workers or default_workers()
+    if pilot:
+        return _pilot(design, pilot, folder, chosen, plugin, quiet=quiet, as_json=as_json)
+    plan = plan_study(design, plugin)
+    if resume and not folder.is_dir():
+        raise UsageError(f"{folder}: there is no sweep to go on with. Leave out --resume to begin one.")
+    with ShareBar(f"{len(plan.cells):,} runs", quiet or as_json) as bar:
+        played = play_study(
+            plan,
+            folder,
+            workers=chosen,
+            executor=executor,
+            shard=_shard(shard),
+            merge=[Path(place) for place in merge],
+            progress=bar,
+        )
+    missing = missing_cells(plan, folder)
+    if missing:
+        return _partly(plan, folder, played, missing, study, quiet=quiet, as_json=as_json)
+    found = read_study(plan, folder)
+    files = save_study(found, folder)
+    drawn = plot_study(found, folder) if plot else []
+    if as_json:
+        say_json(study_as_dict(found) | {"directory": str(folder), "played": _facts(played)})
+    elif quiet:
+        say(str(folder))
+    else:
+        _report(found, played)
+        say_whole("results", str(files[0].parent))
+        for path in drawn:
+            if path.suffix == ".png":
+                say_whole("picture", str(path))
+    return 0
+
+
+def _facts(played: Played) -> dict[str, Any]:
+    return {name: getattr(played, name) for name in played.__slots__}
+
+
+def _shard(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    match = SHARD.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--shard {text}: expected I/N, as in 1/4 for the first of four parts.")
+    return int(match[1]), int(match[2])
+
+
+def _partly(
+    plan: StudyPlan, folder: Path, played: Played, missing: int, study: str, *, quiet: bool, as_json: bool
+) -> int:
+    """Tell that a shard is done and what else there is to do."""
+    total = len({cell.name for cell in plan.cells})
+    if as_json:
+        say_json({"directory": str(folder), "played": _facts(played), "missing": missing, "cells": total})
+    elif quiet:
+        say(str(folder))
+    else:
+        say(_work(played))
+        say(f"{missing:,} of {total:,} runs of the study are left to other shards.")
+        say_whole("results", str(folder))
+        say_whole("next", f"mesocosm sweep {study} --merge {folder} --output DIR")
+    return 0
+
+
+def _work(played: Played) -> str:
+    """What was done, in a line."""
+    cores = f"{played.workers} {'workers' if played.workers > 1 else 'worker'}"
+    where = f"on {cores}" if played.executor == "local" else f"on {cores} of Ray"
+    before = f"{played.found:,} runs were there, " if played.found else ""
+    after = f"{played.replaced} worker{'s' * (played.replaced > 1)} died and were replaced" if played.replaced else ""
+    done = f"{played.ran:,} played in {played.seconds:.0f} s {where}" if played.ran else "nothing left to play"
+    return f"{before}{done}{'; ' + after if after else ''}."
+
+
+def _report(found: StudyResults, played: Played) -> None:
+    study, base = found.design.study, found.design.base
+    for line in wrapped(f"{study.study_id}: {study.question}" if study.question else study.study_id):
+        say(paint(line, "bold"))
+    seeds = found.seeds
+    time = base.simulation
+    facts = (
+        f"{base.scenario_id}, {base.agents_initial:,} agents, {time.epochs} epoch{'s' * (time.epochs != 1)} of "
+        f"{time.steps_per_epoch} steps; {len(seeds)} paired {study.seeds.purpose} seeds ({seeds[0]} to {seeds[-1]})"
+    )
+    for line in wrapped(facts):
+        say(line)
+    for line in wrapped(_work(played)):
+        say(line)
+    say()
+    expected = f", expected to {EXPECTED[study.expect]}" if study.expect in EXPECTED else ""
+    for line in wrapped(f"{study.primary}{expected}; a change below {study.smallest_effect:g} would not matter"):
+        say(line)
+    for setting in found.settings:
+        say()
+        if setting:
+            say(paint(setting, "bold"))
+        for number, line in enumerate(_table(found, setting)):
+            say(paint(line, "bold") if number == 0 else line)
+    say()
+    for sentence in sentences(found):
+        for line in wrapped(sentence):
+            say(line)
+    say()
+    if study.seeds.purpose == "tuning":
+        say_entry("beware", "these seeds are for choosing constants; report on others (seeds: reporting).")
+    _flags(found.flags)
+
+
+def _flags(flags: list[str]) -> None:
+    for place, flag in enumerate(flags[:FLAGS_SHOWN]):
+        say_entry("beware" if place == 0 else "", f"{flag}.")
+    if len(flags) > FLAGS_SHOWN:
+        say_entry("", f"and {len(flags) - FLAGS_SHOWN} more like these: see study.json.")
+
+
+def _table(found: StudyResults, setting: str) -> Iterator[str]:
+    """One line an arm: change, the interval for all arms at once, adjusted p values, verdict."""
+    confidence = 100.0 * found.design.study.confidence
+    contrasts = [contrast for contrast in found.contrasts if contrast.setting == setting]
+    base = next((contrast.effect.base for contrast in contrasts), float("nan"))
+    digits = max((digits_of(contrast.effect) for contrast in contrasts), default=3)
+    rows = [[f"base {base:.{digits}f}", "change", f"{confidence:.0f} %, all arms", "p max-T", "Holm", "verdict"]]
+    for contrast in contrasts:
+        ends = f"[{signed(contrast.low, digits)}, {signed(contrast.high, digits)}]"
+        p_values = [_p(contrast.p_max_t), _p(contrast.p_holm)]
+        rows.append([contrast.arm, signed(contrast.effect.change, digits), ends, *p_values, short_verdict(contrast)])
+    for name in found.design.controls:
+        effect = found.effect(found.design.study.primary, name, setting)
+        ends = "" if effect.is_exactly_zero else interval(effect, digits)
+        told = "exactly 0" if effect.is_exactly_zero else ""
+        rows.append([f"({name})", signed(effect.change, digits), ends, "", "", told])
+    yield from _fitted(rows)
+
+
+def _fitted(rows: list[list[str]]) -> Iterator[str]:
+    """Rows in columns; where they are wider than the screen, first without Holm's p values, then with shorter names."""
+    spans = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    beyond = sum(spans) + 2 * (len(spans) - 1) - width()
+    if beyond > 0 and len(rows[0]) == 6:
+        yield from _fitted([[*row[:4], row[5]] for row in rows])
+        return
+    first = max(spans[0] - max(beyond, 0), NAME_LEAST)
+    for row in rows:
+        name = row[0] if len(row[0]) <= first else f"{row[0][: first - 3]}..."
+        cells = [name.ljust(first), *(cell.rjust(span) for cell, span in zip(row[1:-1], spans[1:-1], strict=True))]
+        yield f"{'  '.join(cells)}  {row[-1]}".rstrip()
+
+
+def _p(value: float) -> str:
+    if value != value:
+        return "-"
+    return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def _pilot(
+    design: Design, count: int, folder: Path, workers: int, plugins: list[str], *, quiet: bool, as_json: bool
+) -> int:
+    """Play tuning seeds only, and say how many seeds the study needs."""
+    with ShareBar("pilot", quiet or as_json) as bar:
+        found = run_pilot(design, count, folder, workers=workers, plugins=plugins, progress=bar)
+    if as_json:
+        say_json(found.as_dict())
+        return 0
+    _tell_pilot(found)
+    return 0
+
+
+def _tell_pilot(found: Pilot) -> None:
+    study = found.design.study
+    say(f"{study.study_id}: a pilot on {found.count} tuning seeds, 0 to {found.count - 1}; effects are not looked at")
+    say()
+    plans = list(found.plans.items())
+    rows = [["arm", "sd of a difference", f"seeds for {study.smallest_effect:g}", "to be safe"]]
+    rows += [
+        [arm if not setting else f"{setting}: {arm}", f"{plan.sd:.4f}", f"{plan.seeds:,}", f"{plan.seeds_cautious:,}"]
+        for (setting, arm), plan in plans
+    ]
+    spans = [max(len(row[place]) for row in rows) for place in range(4)]
+    for number, row in enumerate(rows):
+        line = "  ".join([row[0].ljust(spans[0]), *(c.rjust(w) for c, w in zip(row[1:], spans[1:], strict=True))])
+        say(paint(line, "bold") if number == 0 else line)
+    say()
+    for sentence in found.sentences():
+        for line in wrapped(sentence):
+            say(line)
