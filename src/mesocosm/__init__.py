@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 #: public name -> the module that defines it
 _HOME = {
     "Agent": "mesocosm.agents.contract",
+    "ParameterSweep": "mesocosm.analysis.parameter_sweep",
     "Scenario": "mesocosm.config.schema",
     "agent": "mesocosm.agents.contract",
     "compare": "mesocosm.analysis.comparison",
@@ -33,6 +34,7 @@ _HOME = {
 
 __all__ = [
     "Agent",
+    "ParameterSweep",
     "Scenario",
     "__version__",
     "agent",

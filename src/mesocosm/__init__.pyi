@@ -1,5 +1,6 @@
 from mesocosm.agents.contract import Agent, agent
 from mesocosm.analysis.comparison import compare
+from mesocosm.analysis.parameter_sweep import ParameterSweep
 from mesocosm.analysis.study import sweep
 from mesocosm.analysis.validation import validate
 from mesocosm.config.load import load_scenario
@@ -10,6 +11,7 @@ from mesocosm.runner.runner import load_run, run
 
 __all__ = [
     "Agent",
+    "ParameterSweep",
     "Scenario",
     "__version__",
     "agent",

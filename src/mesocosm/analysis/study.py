@@ -152,7 +152,7 @@ class StudyResults:
 
     @property
     def flags(self) -> list[str]:
-        """What to be wary of: each finding of an arm with the number of runs it was made in, the most frequent first, and what was amended."""
+        """What to be wary of: what was amended, and each finding of an arm with the number of runs, the most first."""
         told = [
             f"{arm} in {setting}: {flag}" if setting else f"{arm}: {flag}"
             for (setting, arm), runs in self.runs.items()

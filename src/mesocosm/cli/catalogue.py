@@ -11,19 +11,30 @@ from mesocosm.cli.arguments import AsJson, Overrides, Plugins
 from mesocosm.cli.check import contents_of
 from mesocosm.cli.screen import paint, say, say_json, table
 from mesocosm.config.load import bundled_scenarios, dump_scenario, load_scenario, scenario_text
+from mesocosm.config.study import (
+    bundled_studies,
+    contents_of_study,
+    dump_study,
+    is_study,
+    load_study,
+    study_text,
+    study_to_dict,
+)
 from mesocosm.errors import UsageError, nearest
 
-KINDS = {"policies": "policy", "levers": "lever", "metrics": "metric", "scenarios": "scenario"}
+KINDS = {"policies": "policy", "levers": "lever", "metrics": "metric", "scenarios": "scenario", "studies": "study"}
 HERE = "mesocosm."
 CLOSED_FORM = "closed_form"  # motif of scenarios whose outcome is known
 
 
 def list_command(
-    kind: Annotated[str, typer.Argument(help="policies, levers, metrics or scenarios.", show_default="all")] = "",
+    kind: Annotated[
+        str, typer.Argument(help="policies, levers, metrics, scenarios or studies.", show_default="all")
+    ] = "",
     plugin: Plugins = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> int:
-    """List what there is: policies, levers, metrics, scenarios, each with its first sentence."""
+    """List what there is: policies, levers, metrics, scenarios, studies, each with its first sentence."""
     for file in plugin:
         registry.load_plugin(file)
     singular = {name: plural for plural, name in KINDS.items()}
@@ -31,7 +42,8 @@ def list_command(
     if asked and asked not in KINDS:
         raise UsageError(f"there is no list of {kind!r}. {nearest(asked, [*KINDS, *singular])}")
     chosen = [asked] if asked else list(KINDS)
-    found = {name: scenarios() if name == "scenarios" else registered(KINDS[name]) for name in chosen}
+    bundled = {"scenarios": scenarios, "studies": studies}
+    found = {name: bundled[name]() if name in bundled else registered(KINDS[name]) for name in chosen}
     if as_json:
         say_json(found)
         return 0
@@ -79,6 +91,16 @@ def scenarios() -> list[dict[str, Any]]:
     return found
 
 
+def studies() -> list[dict[str, Any]]:
+    """Name, question and contents of every bundled study."""
+    found = []
+    for name in bundled_studies():
+        design = load_study(name)
+        facts = {"contents": contents_of_study(design), "primary": design.study.primary}
+        found.append({"name": name, "about": design.study.question, "origin": "built in", **facts})
+    return found
+
+
 def _told(item: dict[str, Any]) -> str:
     text = str(item["about"])
     if item.get("contents"):
@@ -89,12 +111,14 @@ def _told(item: dict[str, Any]) -> str:
 
 
 def show_command(
-    name: Annotated[str, typer.Argument(help="Name of a bundled scenario, or a file.")],
+    name: Annotated[str, typer.Argument(help="Name of a bundled scenario or study, or a file.")],
     resolved: Annotated[bool, typer.Option("--resolved", help="With every default written out.")] = False,
     override: Overrides = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> int:
-    """Print a scenario as YAML, to start from: mesocosm show baseline > mine.yaml."""
+    """Print a scenario or a study as YAML, to start from: mesocosm show baseline > mine.yaml."""
+    if is_study(name):
+        return _show_study(name, resolved=resolved, override=override, as_json=as_json)
     scenario = load_scenario(name, override)
     if as_json:
         say_json(scenario.model_dump(mode="json"))
@@ -102,4 +126,15 @@ def show_command(
         say(dump_scenario(scenario).rstrip("\n"))
     else:
         say(scenario_text(name).rstrip("\n"))
+    return 0
+
+
+def _show_study(name: str, *, resolved: bool, override: list[str], as_json: bool) -> int:
+    if override:
+        raise UsageError(f"{name} is a study: copy it and change the copy, as in mesocosm show {name} > mine.yaml")
+    study = load_study(name).study
+    if as_json:
+        say_json(study_to_dict(study))
+    else:
+        say((dump_study(study) if resolved or name not in bundled_studies() else study_text(name)).rstrip("\n"))
     return 0

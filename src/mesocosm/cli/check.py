@@ -12,15 +12,16 @@ from mesocosm.cli.screen import paint, say, say_json, tell, wrapped
 from mesocosm.config.json_schema import schema_text
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
+from mesocosm.config.study import contents_of_study, is_study, load_study
 from mesocosm.errors import ConfigError
 
 
 def check_command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Scenario files, or names of scenarios.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or names of scenarios and studies.")],
     plugin: Plugins = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> int:
-    """Find every mistake in scenario files, all in one go, each with its place and the nearest right key."""
+    """Find every mistake in scenario and study files, all in one go, each with its place and the nearest right key."""
     for file in plugin:
         registry.load_plugin(file)
     reports = [_checked(file) for file in files]
@@ -45,6 +46,9 @@ def check_command(
 def _checked(file: str) -> dict[str, Any]:
     report: dict[str, Any] = {"file": file, "ok": True, "mistakes": []}
     try:
+        if is_study(file):
+            design = load_study(file)
+            return report | {"study_id": design.study.study_id, "told": contents_of_study(design)}
         scenario = load_scenario(file)
     except ConfigError as error:
         report["ok"] = False

@@ -37,17 +37,19 @@ COMMANDS = {
     "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw a run: toxicity, welfare, acceptance"),
     "replay": Entrance("Check", "mesocosm.cli.replay", "replay_command", "verify a run: hashes, metrics, every byte"),
     "verify": Entrance("Check", "mesocosm.cli.replay", "verify_command", "verify only the hashes of a log"),
-    "check": Entrance("Check", "mesocosm.cli.check", "check_command", "find every mistake in scenario files"),
+    "check": Entrance("Check", "mesocosm.cli.check", "check_command", "find every mistake in scenarios and studies"),
     "validate": Entrance(
         "Check", "mesocosm.cli.validate", "validate_command", "does it match theory? closed forms against runs"
     ),
     "doctor": Entrance("Check", "mesocosm.cli.doctor", "doctor_command", "is this machine fit, are its numbers ours?"),
-    "list": Entrance("Look up", "mesocosm.cli.catalogue", "list_command", "policies, levers, metrics, scenarios"),
+    "list": Entrance(
+        "Look up", "mesocosm.cli.catalogue", "list_command", "policies, levers, metrics, scenarios, studies"
+    ),
     "explain": Entrance("Look up", "mesocosm.cli.explain", "explain_command", "one of these, or a model constant"),
-    "show": Entrance("Look up", "mesocosm.cli.catalogue", "show_command", "print a scenario, to start from"),
+    "show": Entrance("Look up", "mesocosm.cli.catalogue", "show_command", "print a scenario or study, to start from"),
     "schema": Entrance("Look up", "mesocosm.cli.check", "schema_command", "JSON Schema of scenarios, for your editor"),
     "new": Entrance(
-        "Write", "mesocosm.cli.starters", "starter_command", "start a scenario, policy, agent, lever or metric"
+        "Write", "mesocosm.cli.starters", "starter_command", "start a scenario, study, policy, agent, lever..."
     ),
 }
 

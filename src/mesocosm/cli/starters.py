@@ -1,4 +1,4 @@
-"""``mesocosm new``: a scenario, policy, agent, lever or metric to start from, ready to run."""
+"""``mesocosm new``: a scenario, study, policy, agent, lever or metric to start from, ready to run."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from mesocosm import registry
 from mesocosm.cli.arguments import AsJson
 from mesocosm.cli.screen import say_json, say_whole
 from mesocosm.config.load import bundled_scenarios
+from mesocosm.config.study import bundled_studies
 from mesocosm.errors import UsageError, nearest
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 #: kind -> ending of its file, and the command that tries it out
 KINDS = {
     "scenario": (".yaml", "mesocosm run {file}"),
+    "study": (".yaml", "mesocosm sweep {file}"),
     "policy": (".py", "mesocosm run baseline --plugin {file} --set agents.3.type={name}"),
     "agent": (".py", "mesocosm run baseline --plugin {file} --set agents.3.type={name}"),
     "lever": (".py", "mesocosm run baseline --plugin {file} --set governance.{name}.rate=0.1"),
     "metric": (".py", "mesocosm run baseline --plugin {file} --set 'metrics_to_track=[{name}]'"),
 }
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_SCENARIO_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
+_FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 
 
 def starter_command(
-    kind: Annotated[str, typer.Argument(help="scenario, policy, agent, lever or metric.")],
+    kind: Annotated[str, typer.Argument(help="scenario, study, policy, agent, lever or metric.")],
     name: Annotated[str, typer.Argument(help="What it is to be called: small letters, digits and _.")],
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write.", show_default="NAME.py or .yaml")] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Start a scenario, policy, agent, lever or metric of your own, from one that runs as it is."""
+    """Start a scenario, study, policy, agent, lever or metric of your own, from one that runs as it is."""
     if kind not in KINDS:
         raise UsageError(f"cannot start a new {kind!r}. {nearest(kind, KINDS)}")
     ending, trial = KINDS[kind]
@@ -57,10 +59,11 @@ def starter_command(
 
 
 def _check_name(kind: str, name: str) -> None:
-    form = _SCENARIO_NAME if kind == "scenario" else _NAME
-    if not form.fullmatch(name) or (kind != "scenario" and keyword.iskeyword(name)):
+    bundled = {"scenario": bundled_scenarios, "study": bundled_studies}
+    form = _FILE_NAME if kind in bundled else _NAME
+    if not form.fullmatch(name) or (kind not in bundled and keyword.iskeyword(name)):
         raise UsageError(f"{name!r} cannot be a name: use small letters, digits and _, as in my_{kind}.")
-    taken = bundled_scenarios() if kind == "scenario" else registry.names("policy" if kind == "agent" else kind)
+    taken = bundled[kind]() if kind in bundled else registry.names("policy" if kind == "agent" else kind)
     if name in taken:
         raise UsageError(f"there is a {kind} {name!r} already; choose another name.")
 

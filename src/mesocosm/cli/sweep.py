@@ -124,9 +124,9 @@ def _work(played: Played) -> str:
     """What was done, in a line."""
     cores = f"{played.workers} {'workers' if played.workers > 1 else 'worker'}"
     where = f"on {cores}" if played.executor == "local" else f"on {cores} of Ray"
-    before = f"{played.found:,} runs were there, " if played.found else ""
+    before = f"{played.found:,} runs were there already, " if played.found else ""
     after = f"{played.replaced} worker{'s' * (played.replaced > 1)} died and were replaced" if played.replaced else ""
-    done = f"{played.ran:,} played in {played.seconds:.0f} s {where}" if played.ran else "nothing left to play"
+    done = f"{played.ran:,} runs in {played.seconds:.0f} s {where}" if played.ran else "nothing left to run"
     return f"{before}{done}{'; ' + after if after else ''}."
 
 

@@ -25,6 +25,11 @@ from mesocosm.config.yaml_source import BYTES_MAX, KeyPath, Place, Source, Unusa
 from mesocosm.config.yaml_text import plain_values, write_yaml
 from mesocosm.errors import ConfigError, Mistake, check
 
+#: folders of bundled files -> what one found there is, for a reader who looked for something else
+OTHERS = {
+    "scenarios": "a scenario; `mesocosm run` runs it, and a study names it as its base.",
+    "studies": "a study; `mesocosm sweep` plays it.",
+}
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 
 
@@ -112,6 +117,9 @@ def read_named(source: str | Path, folder: Path, noun: str) -> tuple[bytes, str]
         if not exists:
             hint = did_you_mean(file.stem if not is_name else str(source), bundled)
             what = f"unknown {noun} {shown_value(str(source))}" if is_name else f"{source}: there is no such file"
+            for other, told in OTHERS.items():
+                if is_name and other != folder.name and (folder.parent / other / f"{source}.yaml").is_file():
+                    raise ConfigError([Mistake("", f"{source} is {told}")])
             raise ConfigError([Mistake("", f"{what}. {hint}")])
     try:
         with file.open("rb") as stream:
@@ -127,6 +135,9 @@ def _build(source: Source, overrides: Overrides, flag: str) -> Scenario:
         findings.raise_if_any()
     if not isinstance(data, dict):
         refuse_shape(data, "scenario", findings)
+        findings.raise_if_any()
+    if "study_id" in data and "scenario_id" not in data:
+        findings.at_key(("study_id",), f"this is {OTHERS['studies'].rstrip('.')}")
         findings.raise_if_any()
     levers = _governance(data, findings)
     levers = apply_overrides(data, levers, overrides, findings)

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from mesocosm import registry
 from mesocosm.config.findings import Findings
 from mesocosm.config.load import (
+    OTHERS,
     check_metrics,
     load_scenario,
     note_refusal,
@@ -86,6 +87,37 @@ def bundled_studies() -> list[str]:
     return sorted(file.stem for file in STUDIES.glob("*.yaml"))
 
 
+def study_text(name: str) -> str:
+    """The YAML text of a bundled study, comments included."""
+    return read_named(name, STUDIES, "study")[0].decode("utf-8")
+
+
+def is_study(source: str | Path) -> bool:
+    """Whether a name or file is a study's and not a scenario's, as far as that can be told without reading it all."""
+    if source in bundled_studies():
+        return True
+    try:
+        return re.search(r"^study_id\s*:", Path(source).read_text(encoding="utf-8"), re.MULTILINE) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def contents_of_study(design: Design) -> str:
+    """What a study holds, in a line.
+
+    Example
+        >>> contents_of_study(load_study("tax_dose"))
+        '8 arms and 3 controls of baseline, 100 reporting seeds'
+    """
+    study = design.study
+    parts = [f"{len(design.arms):,} arm{'s' * (len(design.arms) != 1)}"]
+    parts += [f"and {len(design.controls)} controls"] if design.controls else []
+    where = f" in {len(design.settings)} settings" if len(design.settings) > 1 else ""
+    elsewhere = f", {study.robustness.samples} economies" if study.robustness else ""
+    seeds = f"{len(study.seeds.chosen):,} {study.seeds.purpose} seeds"
+    return f"{' '.join(parts)} of {design.base.scenario_id}{where}, {seeds}{elsewhere}"
+
+
 def load_study(source: str | Path) -> Design:
     """Read a study: the name of a bundled one, or the path of a YAML file.
 
@@ -123,6 +155,9 @@ def _build(source: Source, folder: Path, base: Scenario | None = None) -> Design
         findings.raise_if_any()
     if not isinstance(data, dict):
         refuse_shape(data, "study", findings)
+        findings.raise_if_any()
+    if "scenario_id" in data and "study_id" not in data:
+        findings.at_key(("scenario_id",), f"this is {OTHERS['scenarios'].rstrip('.')}")
         findings.raise_if_any()
     _flatten(data, source)
     study = _check_keys(data, findings)

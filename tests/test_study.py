@@ -1,0 +1,346 @@
+"""Studies: what their arms come to, corrected and judged, and the same bytes however they were played."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mesocosm as mc
+from mesocosm.analysis.economies import draw_economies
+from mesocosm.analysis.equivalence import VerdictKind
+from mesocosm.analysis.multiplicity import holm, max_t
+from mesocosm.analysis.pilot import run_pilot
+from mesocosm.analysis.statistics import AUTO, paired_effect
+from mesocosm.analysis.study import StudyResults, read_study, sweep, with_seeds
+from mesocosm.analysis.study_plan import plan_study, play_study
+from mesocosm.analysis.study_plot import figure_of_study
+from mesocosm.analysis.study_record import save_study
+from mesocosm.analysis.study_words import sentences
+from mesocosm.cli.main import main
+from mesocosm.config.study import Design, study_from_dict
+from mesocosm.errors import ConfigError, UsageError
+
+STUDY: dict[str, Any] = {
+    "study_id": "three_rules",
+    "question": "Which rule lowers true toxicity?",
+    "base": "baseline",
+    "epochs": 2,
+    "arms": {
+        "audit": {"governance.random_audit.probability": 0.4},
+        "off": {"governance.random_audit.probability": 0.0},
+        "tax": {"governance.transaction_tax.rate": 0.2},
+    },
+    "settings": {"as it is": {}, "harsher": {"payoff.h": 4.0}},
+    "primary": "toxicity_true",
+    "smallest_effect": 0.02,
+    "expect": "falls",
+    "metrics": ["income"],
+    "seeds": 8,
+    "robustness": {"samples": 9, "seeds": 2, "arms": ["audit"], "ranges": {"payoff.theta": [0.3, 0.7],
+                                                                           "conduct.q_low": [0.05, 0.3]}},
+}  # fmt: skip
+
+
+def design(**changes: Any) -> Design:
+    return study_from_dict(STUDY | changes)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
+    return sweep(design(), workers=1, output=tmp_path_factory.mktemp("study"))
+
+
+# --- what it finds
+
+
+def test_an_effect_is_the_paired_difference_of_the_runs_themselves(found: StudyResults) -> None:
+    table = found.per_seed
+    for setting in found.settings:
+        rows = table.filter(table["setting"] == setting).sort("seed")
+        audit, base = (rows.filter(rows["arm"] == arm)["toxicity_true"].to_numpy() for arm in ("audit", "base"))
+        effect = found.effect("toxicity_true", "audit", setting)
+        assert effect == paired_effect(audit, base, 0.95, AUTO)
+        assert effect.change < -0.02
+
+
+def test_arms_of_all_settings_are_one_family(found: StudyResults) -> None:
+    assert [(one.setting, one.arm) for one in found.contrasts] == [
+        (setting, arm) for setting in ("as it is", "harsher") for arm in ("audit", "off", "tax")
+    ]
+    rows = [found.differences("toxicity_true", one.arm, one.setting) for one in found.contrasts]
+    family, adjusted = max_t(rows), holm([one.effect.p_value for one in found.contrasts])
+    for number, one in enumerate(found.contrasts):
+        assert one.p_max_t == family.adjusted[number] >= family.p_values[number]
+        assert one.p_holm == adjusted[number] >= one.effect.p_value
+        assert one.low <= one.effect.change <= one.high
+
+
+def test_verdicts_say_what_the_arms_do(found: StudyResults) -> None:
+    verdict = {(one.setting, one.arm): one.verdict for one in found.contrasts}
+    for setting in found.settings:
+        assert verdict[setting, "audit"].kind is VerdictKind.MATTERS
+        assert verdict[setting, "audit"].direction == "falls"
+        assert verdict[setting, "off"].kind is VerdictKind.EXACTLY_ZERO
+    told = " ".join(sentences(found))
+    assert "toxicity_true falls by more than 0.02 in 2 of 6 arms." in told
+    assert "Sham: exactly 0 on every metric, as it must be." in told
+    assert "does not move at all in 2 of 6 arms" in told
+
+
+def test_a_lever_at_its_neutral_setting_is_flagged(found: StudyResults) -> None:
+    assert any("off in" in flag and "random_audit" in flag for flag in found.flags)
+
+
+def test_controls_run_in_every_setting(found: StudyResults) -> None:
+    for setting in found.settings:
+        assert found.effect("toxicity_true", "sham", setting).is_exactly_zero
+        assert found.effect("toxicity_true", "oracle", setting).treated == 0.0
+
+
+def test_economies_fill_every_part_of_every_range_once() -> None:
+    economies = draw_economies(design())
+    for path, (low, high) in {"payoff.theta": (0.3, 0.7), "conduct.q_low": (0.05, 0.3)}.items():
+        parts = [int(9 * (economy.constants[path] - low) / (high - low)) for economy in economies]
+        assert sorted(parts) == list(range(9))
+    for economy in economies:
+        for scenario in economy.scenarios.values():
+            assert scenario.payoff.theta == economy.constants["payoff.theta"]
+    assert draw_economies(design()) == economies
+    other = STUDY["robustness"] | {"luck": 1}
+    assert draw_economies(design(robustness=other))[0].constants != economies[0].constants
+
+
+def test_robustness_counts_the_economies_in_which_the_sign_holds(found: StudyResults) -> None:
+    (trial,) = found.trials
+    assert (trial.arm, trial.sign, len(trial.effects)) == ("audit", -1, 9)
+    assert trial.holds.count == sum(effect.change < 0 for effect in trial.effects)
+    assert trial.holds.low <= trial.holds.share <= trial.holds.high
+    assert {influence.name for influence in trial.influences} == {"payoff.theta", "conduct.q_low"}
+    number = 4
+    runs = found.elsewhere[number]
+    again = paired_effect(runs["audit"].whole["toxicity_true"], runs["base"].whole["toxicity_true"])
+    assert trial.effects[number] == again
+
+
+def test_constants_that_do_not_go_together_name_the_economy() -> None:
+    ranges = {"conduct.q_low": [0.1, 0.9], "conduct.q_high": [0.2, 0.95]}
+    try:
+        draw_economies(design(robustness=STUDY["robustness"] | {"ranges": ranges}))
+    except ConfigError as error:
+        assert "no economy has conduct.q_low=" in str(error)
+
+
+def test_a_dose_has_a_curve_and_a_trend(tmp_path: Path) -> None:
+    axes = {"governance.random_audit.probability": [0.1, 0.3, 0.6]}
+    dosed = sweep(design(arms={}, axes=axes, settings={}, robustness=None), workers=1, output=tmp_path)
+    (trend,) = dosed.trends.values()
+    assert trend.doses == (0.1, 0.3, 0.6)
+    assert [effect.change for effect in trend.curve] == [one.effect.change for one in dosed.contrasts]
+    assert trend.trend.change < -0.5
+    assert "falls with the dose" in " ".join(sentences(dosed))
+    assert len(figure_of_study(dosed).axes) == 2
+
+
+def test_asking_for_what_was_not_studied_names_what_was(found: StudyResults) -> None:
+    with pytest.raises(UsageError, match="arms: audit, off, tax"):
+        found.effect("toxicity_true", "audits")
+    with pytest.raises(UsageError, match="was not measured"):
+        found.effect("toxicity", "audit")
+
+
+# --- the same bytes
+
+
+def outcome(folder: Path) -> dict[str, bytes]:
+    """Every file of a study but its manifest."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.jsonl")
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def test_results_are_the_same_bytes_from_workers_shards_and_a_second_time(tmp_path: Path) -> None:
+    study = design()
+    places = {name: tmp_path / name for name in ("one", "two", "part", "merged")}
+    plan = plan_study(study)
+    play_study(plan, places["one"], workers=1)
+    play_study(plan, places["two"], workers=2)
+    play_study(plan, places["part"], shard=(1, 2))
+    play_study(plan, places["merged"], shard=(2, 2), merge=[places["part"]])
+    for name in ("one", "two", "merged"):
+        save_study(read_study(plan, places[name]), places[name])
+    assert outcome(places["one"]) == outcome(places["two"]) == outcome(places["merged"])
+    before = outcome(places["one"])
+    save_study(read_study(plan, places["one"]), places["one"])
+    assert outcome(places["one"]) == before
+
+
+def test_a_study_that_is_not_all_there_says_how_much_is_missing(tmp_path: Path) -> None:
+    plan = plan_study(design())
+    play_study(plan, tmp_path, shard=(1, 2))
+    with pytest.raises(UsageError, match=r"of 1[0-9]{2} runs of this study are missing"):
+        read_study(plan, tmp_path)
+
+
+def test_other_seeds_keep_their_purpose() -> None:
+    assert with_seeds(design(), 3).study.seeds.chosen == range(1000, 1003)
+    assert with_seeds(design(seeds={"reporting": 5, "first": 4000}), 3).study.seeds.chosen == range(4000, 4003)
+    assert with_seeds(design(seeds={"tuning": 5}), 3).study.seeds.chosen == range(3)
+
+
+# --- a pilot
+
+
+def test_a_pilot_plays_tuning_seeds_and_plans_from_their_spread(tmp_path: Path) -> None:
+    pilot = run_pilot(design(), 10, tmp_path)
+    assert set(pilot.plans) == {(where, arm) for where in ("as it is", "harsher") for arm in ("audit", "off", "tax")}
+    audit, off = pilot.plans["as it is", "audit"], pilot.plans["as it is", "off"]
+    assert (audit.pilot, audit.family) == (10, 6)
+    assert audit.seeds_cautious > audit.seeds > 2
+    assert off.sd == 0.0
+    assert any("The study asks for 8" in sentence for sentence in pilot.sentences())
+    runs = {json.loads(file.read_text())["seed"] for file in tmp_path.rglob("cells/*/*.json")}
+    assert runs == set(range(10))
+
+
+@pytest.mark.parametrize("count", [0, 4, 101])
+def test_a_pilot_that_cannot_tell_is_refused(count: int, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="from 5 to 100"):
+        run_pilot(design(), count, tmp_path)
+
+
+# --- from Python
+
+
+def test_a_parameter_sweep_plays_every_combination(tmp_path: Path) -> None:
+    plan = mc.ParameterSweep("baseline", seeds=3, epochs=1, controls=False)
+    plan.add_variation("governance.transaction_tax_rate", [0.1, 0.2])
+    plan.add_variation("payoff.theta", [0.4, 0.5, 0.6])
+    scenarios = plan.generate_scenarios()
+    assert [(one.governance["transaction_tax"]["rate"], one.payoff.theta) for one in scenarios] == [
+        (rate, theta) for rate in (0.1, 0.2) for theta in (0.4, 0.5, 0.6)
+    ]
+    results = plan.run_sweep(n_workers=2, output=tmp_path)
+    assert len(results.contrasts) == 6
+    alone = mc.run(scenarios[4], seed=1001, output=tmp_path / "alone.jsonl")
+    row = results.per_seed.filter(
+        (results.per_seed["arm"] == results.design.arms[4]) & (results.per_seed["seed"] == 1001)
+    )
+    assert math.isclose(row["acceptance_rate"][0], np.mean([one["acceptance_rate"] for one in alone.rows]))
+
+
+def test_a_parameter_sweep_refuses_what_cannot_be(tmp_path: Path) -> None:
+    plan = mc.ParameterSweep("baseline")
+    with pytest.raises(UsageError, match="nothing varies yet"):
+        plan.generate_scenarios()
+    plan.add_variation("payoff.thta", [1])
+    with pytest.raises(UsageError, match="varied already"):
+        plan.add_variation("payoff.thta", [2])
+    with pytest.raises(ConfigError, match=r"Did you mean payoff\.theta\?"):
+        plan.run_sweep()
+
+
+# --- on the command line
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    path = tmp_path / "three_rules.yaml"
+    path.write_text(json.dumps(STUDY | {"seeds": 4}))
+    return path
+
+
+def test_a_study_prints_verdicts_within_eighty_columns(
+    study_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["sweep", str(study_file), "--workers", "1", "--output", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    for told in ("three_rules: Which rule", "harsher", "(sham)", "exactly 0", "Elsewhere", "beware", "picture"):
+        assert told in printed
+    body = [line for line in printed.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, body)) <= 80
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert names >= {"study.yaml", "study.json", "runs.parquet", "effects.parquet", "study.png", "manifest.jsonl"}
+    assert main(["sweep", str(study_file), "--output", str(tmp_path / "out"), "--resume"]) == 0
+    assert "nothing left to run" in capsys.readouterr().out
+
+
+def test_shards_and_their_merger_on_the_command_line(
+    study_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        assert main(["sweep", str(study_file), "--shard", f"{number}/2", "--output", str(tmp_path / str(number))]) == 0
+        assert "left to other shards" in capsys.readouterr().out
+    merge = ["--merge", str(tmp_path / "1"), "--merge", str(tmp_path / "2")]
+    assert main(["sweep", str(study_file), *merge, "--output", str(tmp_path / "all"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["played"]["ran"] == 0
+    assert len(told["contrasts"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--shard", "1"], "expected I/N"),
+        (["--shard", "3/2"], "counts from 1"),
+        (["--executor", "rai"], "Did you mean ray?"),
+        (["--workers", "-1"], "from 1"),
+        (["--resume", "--output", "nowhere"], "no sweep to go on with"),
+        (["--pilot", "3"], "from 5 to 100"),
+        (["--merge", "nowhere"], "no cells of a sweep"),
+        (["--seeds", "1"], "must be at least 2"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(
+    words: list[str], told: str, study_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["sweep", str(study_file), *words]) in (1, 2)
+    assert told in capsys.readouterr().err
+
+
+def test_a_pilot_on_the_command_line_shows_no_effect(
+    study_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["sweep", str(study_file), "--pilot", "6", "--output", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "sd of a difference" in printed
+    assert "effects are not looked at" in printed
+    assert not (tmp_path / "out" / "cells").exists()
+
+
+def test_ctrl_c_keeps_what_is_finished_and_leaves_no_worker(study_file: Path, tmp_path: Path) -> None:
+    long = json.loads(study_file.read_text()) | {"epochs": 400, "seeds": 200}
+    study_file.write_text(json.dumps(long))
+    command = [
+        sys.executable,
+        "-m",
+        "mesocosm",
+        "sweep",
+        str(study_file),
+        "--workers",
+        "2",
+        "--output",
+        str(tmp_path / "o"),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(3.0)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "stopped" in err
+    assert "Traceback" not in err
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
