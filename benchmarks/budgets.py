@@ -44,6 +44,11 @@ def speed_budgets(results: Sequence[dict[str, Any]], help_s: float, baseline_s: 
     ]
 
 
+def study_budgets(swept: dict[int, dict[str, float]]) -> list[Budget]:
+    """The plan's sweep on two cores."""
+    return [Budget("the plan's sweep on two workers, s", 60.0, swept[2]["wall_s"], at_most=True)]
+
+
 def budgets_beside_before(found: dict[str, list[float]]) -> list[Budget]:
     """The same two budgets on a machine of any speed: as shares of what the code of before does in the same run."""
     if contrasts.MIXED_BEFORE not in found:

@@ -221,7 +221,7 @@ def test_a_mistake_in_the_base_keeps_its_own_place(tmp_path: Path) -> None:
 
 
 def test_changes_that_do_not_go_together_are_told_at_their_arm() -> None:
-    with pytest.raises(ConfigError, match="arms.crowd"):
+    with pytest.raises(ConfigError, match=r"arms[.]crowd"):
         study(arms={"crowd": {"population.capacity": 2}})
 
 
