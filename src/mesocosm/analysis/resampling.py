@@ -83,8 +83,7 @@ def _signs(n: int, first: int, all_of_them: bool) -> F64:
     else:
         drawn = bits(block_key(_KEY, Purpose.FLIP, n), _counter(first, n))
         swapped = np.right_shift(drawn, 63).astype(np.int64).reshape(_ROWS, n)
-    flips: F64 = 1.0 - 2.0 * swapped
-    return flips
+    return np.where(swapped > 0, np.float64(-1.0), np.float64(1.0))
 
 
 _kept_places = lru_cache(maxsize=30)(_places)

@@ -95,6 +95,8 @@ def _partial(ranks: F64, goal: F64, place: int) -> float:
 
 def _residual(others: F64, column: F64) -> F64:
     """What the others do not explain of a column, exactly 0 where that is rounding."""
+    if column.min() == column.max():
+        return np.zeros_like(column)
     fit, *_ = np.linalg.lstsq(others, column, rcond=None)
     rest: F64 = column - others @ fit
     spread = column - column.mean()
