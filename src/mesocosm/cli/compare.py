@@ -15,9 +15,10 @@ from mesocosm.analysis.comparison_plot import plot_comparison
 from mesocosm.analysis.comparison_record import comparison_as_dict, save_comparison
 from mesocosm.analysis.comparison_words import digits_of, interval, sentences, signed
 from mesocosm.cli.arguments import AsJson, Overrides, Plugins
+from mesocosm.cli.compare_results import compare_results
 from mesocosm.cli.epochs_table import decimals_of
 from mesocosm.cli.progress import ShareBar
-from mesocosm.cli.screen import dash, paint, say, say_entry, say_json, say_whole, wrapped
+from mesocosm.cli.screen import columns, dash, paint, say, say_entry, say_json, say_whole, wrapped
 from mesocosm.config.load import load_scenario
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError
@@ -31,7 +32,10 @@ SEEDS_MOST = 10_000
 
 
 def compare_command(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name or file of a scenario.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="SCENARIO", help="Name or file of a scenario; or finished runs; or two studies."),
+    ],
     *,
     override: Overrides = [],  # noqa: B006
     base: Annotated[
@@ -49,9 +53,14 @@ def compare_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the results.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Compare a scenario with and without a change (--set), over paired seeds, beside controls."""
+    """Compare a scenario with and without a change (--set); or finished runs (RUN RUN ...), or two studies."""
     for file in plugin:
         registry.load_plugin(file)
+    if len(what) > 1:
+        if override or base:
+            raise UsageError("finished runs and studies are compared as they are: leave out --set and --base.")
+        return compare_results(what, _metrics(metrics), as_json=as_json)
+    scenario = what[0]
     if not override:
         raise UsageError(
             "what is to be compared? Give a change: "
@@ -149,7 +158,4 @@ def _table(found: Comparison, asked: list[str]) -> Iterator[str]:
         frozen = signed(found.effect(name, adaptation=FROZEN).change, digits) if both else ""
         numbers = (f"{effect.base:.{digits}f}", f"{effect.treated:.{digits}f}", signed(effect.change, digits))
         rows.append([name, *numbers, interval(effect, digits), frozen])
-    spans = [max(len(row[place]) for row in rows) for place in range(6)]
-    for row in rows:
-        cells = [row[0].ljust(spans[0]), *(cell.rjust(span) for cell, span in zip(row[1:], spans[1:], strict=True))]
-        yield "  ".join(cells).rstrip()
+    yield from columns(rows, spare=(5,))

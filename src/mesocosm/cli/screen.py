@@ -20,6 +20,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 _BARS_ASCII = "_.-=+*#@"
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
+NAME_LEAST = 12  # characters that a shortened name keeps
+
 
 def width() -> int:
     """Columns there are to write in: those of the terminal, or 80."""
@@ -129,6 +131,29 @@ def table(rows: Sequence[Sequence[str]], gap: int = 2, span_most: int = 24) -> l
             lines.append(head.rstrip())
             head = ""
         lines += [line.rstrip() for line in wrapped(row[-1], head, indent)]
+    return lines
+
+
+def columns(rows: Sequence[Sequence[str]], *, words_last: bool = False, spare: Sequence[int] = ()) -> list[str]:
+    """Numbers in columns: the first left-aligned, the others right-aligned; what is too wide for the screen is cut.
+
+    Params   words_last: whether the last column is words and left-aligned; spare: columns to leave out, in this order,
+             if the screen is too narrow; after that, what stands in the first column is shortened.
+    """
+    spans = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    beyond = sum(spans) + 2 * (len(spans) - 1) - width()
+    if beyond > 0 and spare:
+        dropped, *others = spare
+        kept = [[cell for place, cell in enumerate(row) if place != dropped] for row in rows]
+        return columns(kept, words_last=words_last, spare=[place - (place > dropped) for place in others])
+    first = max(spans[0] - max(beyond, 0), min(spans[0], NAME_LEAST))
+    lines = []
+    for row in rows:
+        name = row[0] if len(row[0]) <= first else f"{row[0][: first - 3]}..."
+        numbers = [cell.rjust(span) for cell, span in zip(row[1:], spans[1:], strict=True)]
+        if words_last:
+            numbers[-1] = row[-1]
+        lines.append("  ".join([name.ljust(first), *numbers]).rstrip())
     return lines
 
 

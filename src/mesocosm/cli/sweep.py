@@ -19,13 +19,12 @@ from mesocosm.analysis.study_record import save_study, study_as_dict
 from mesocosm.analysis.study_words import sentences, short_verdict
 from mesocosm.cli.arguments import AsJson, Plugins
 from mesocosm.cli.progress import ShareBar
-from mesocosm.cli.screen import paint, say, say_entry, say_json, say_whole, width, wrapped
+from mesocosm.cli.screen import columns, paint, say, say_entry, say_json, say_whole, wrapped
 from mesocosm.config.study import Design, load_study
 from mesocosm.errors import UsageError
 from mesocosm.runner.sweep import Played, default_workers
 
 FLAGS_SHOWN = 3
-NAME_LEAST = 12
 EXPECTED = {"falls": "fall", "rises": "rise", "unchanged": "stay as it is"}
 SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
@@ -187,21 +186,7 @@ def _table(found: StudyResults, setting: str) -> Iterator[str]:
         ends = "" if effect.is_exactly_zero else interval(effect, digits)
         told = "exactly 0" if effect.is_exactly_zero else ""
         rows.append([f"({name})", signed(effect.change, digits), ends, "", "", told])
-    yield from _fitted(rows)
-
-
-def _fitted(rows: list[list[str]]) -> Iterator[str]:
-    """Rows in columns; where they are wider than the screen, first without Holm's p values, then with shorter names."""
-    spans = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    beyond = sum(spans) + 2 * (len(spans) - 1) - width()
-    if beyond > 0 and len(rows[0]) == 6:
-        yield from _fitted([[*row[:4], row[5]] for row in rows])
-        return
-    first = max(spans[0] - max(beyond, 0), NAME_LEAST)
-    for row in rows:
-        name = row[0] if len(row[0]) <= first else f"{row[0][: first - 3]}..."
-        cells = [name.ljust(first), *(cell.rjust(span) for cell, span in zip(row[1:-1], spans[1:-1], strict=True))]
-        yield f"{'  '.join(cells)}  {row[-1]}".rstrip()
+    yield from columns(rows, words_last=True, spare=(4,))
 
 
 def _p(value: float) -> str:
@@ -233,9 +218,7 @@ def _tell_pilot(found: Pilot) -> None:
         [arm if not setting else f"{setting}: {arm}", f"{plan.sd:.4f}", f"{plan.seeds:,}", f"{plan.seeds_cautious:,}"]
         for (setting, arm), plan in plans
     ]
-    spans = [max(len(row[place]) for row in rows) for place in range(4)]
-    for number, row in enumerate(rows):
-        line = "  ".join([row[0].ljust(spans[0]), *(c.rjust(w) for c, w in zip(row[1:], spans[1:], strict=True))])
+    for number, line in enumerate(columns(rows)):
         say(paint(line, "bold") if number == 0 else line)
     say()
     for sentence in found.sentences():
