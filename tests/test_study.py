@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import mesocosm as mc
 from mesocosm.analysis.economies import draw_economies
@@ -130,6 +131,31 @@ def test_robustness_counts_the_economies_in_which_the_sign_holds(found: StudyRes
     runs = found.elsewhere[number]
     again = paired_effect(runs["audit"].whole["toxicity_true"], runs["base"].whole["toxicity_true"])
     assert trial.effects[number] == again
+
+
+def test_no_economy_shares_its_seeds_with_another() -> None:
+    plan = plan_study(design())
+    seeds = {cell.name: cell.seed for cell in plan.cells}
+    used = [sorted({seeds[name] for name in arms["audit"]}) for arms in plan.economy_places]
+    assert used == [[1000 + 2 * number, 1001 + 2 * number] for number in range(9)]
+    assert all(
+        {seeds[name] for name in arms["base"]} == set(own) for arms, own in zip(plan.economy_places, used, strict=True)
+    )
+
+
+def test_luck_holds_its_sign_in_half_of_the_economies_and_its_interval_says_how_surely(tmp_path: Path) -> None:
+    """A change that does nothing: the shares over many studies must scatter as independent economies do, no wider."""
+    ranges = {"payoff.theta": [0.3, 0.7], "conduct.q_low": [0.05, 0.3], "conduct.q_high": [0.8, 0.95]}
+    scatter = 0.0
+    for number in range(12):
+        asked = {
+            "arms": {"luck": {"governance.redraw.stream": 5}}, "settings": {}, "epochs": 1, "controls": False,
+            "set": {"simulation.steps_per_epoch": 4}, "seeds": {"reporting": 2, "first": 20_000 + 1_000 * number},
+            "robustness": {"samples": 16, "seeds": 2, "luck": number, "ranges": ranges},
+        }  # fmt: skip
+        (trial,) = sweep(design(**asked), workers=1, output=tmp_path / str(number)).trials
+        scatter += (trial.holds.count - 8.0) ** 2 / 4.0
+    assert scatter < scipy.stats.chi2.ppf(0.9999, 12)
 
 
 def test_constants_that_do_not_go_together_name_the_economy() -> None:

@@ -105,6 +105,9 @@ def _robust(found: StudyResults, trial: Trial) -> str:
         if influence.adjusted <= CLEARLY
     ]
     hangs = f"Its size hangs on {_listed(on)}." if on else "No constant clearly moves its size."
+    clear = [effect.excludes_zero and effect.change * trial.sign > 0.0 for effect in trial.effects].count(True)
+    against = [effect.excludes_zero and effect.change * trial.sign < 0.0 for effect in trial.effects].count(True)
+    share += f", clearly in {clear}, clearly the other way in {against}"
     return f"Elsewhere: {found.design.study.primary} {way} under {trial.arm} in {share}. {hangs}"
 
 
