@@ -26,7 +26,7 @@ from mesocosm.analysis.study import StudyResults, read_study, sweep, with_seeds
 from mesocosm.analysis.study_plan import plan_study, play_study
 from mesocosm.analysis.study_plot import figure_of_study
 from mesocosm.analysis.study_record import save_study
-from mesocosm.analysis.study_words import sentences
+from mesocosm.analysis.study_words import study_sentences
 from mesocosm.cli.main import main
 from mesocosm.config.study import Design, study_from_dict
 from mesocosm.errors import ConfigError, UsageError
@@ -92,7 +92,7 @@ def test_verdicts_say_what_the_arms_do(found: StudyResults) -> None:
         assert verdict[setting, "audit"].kind is VerdictKind.MATTERS
         assert verdict[setting, "audit"].direction == "falls"
         assert verdict[setting, "off"].kind is VerdictKind.EXACTLY_ZERO
-    told = " ".join(sentences(found))
+    told = " ".join(study_sentences(found))
     assert "toxicity_true falls by more than 0.02 in 2 of 6 arms." in told
     assert "Sham: exactly 0 on every metric, as it must be." in told
     assert "does not move at all in 2 of 6 arms" in told
@@ -173,7 +173,7 @@ def test_a_dose_has_a_curve_and_a_trend(tmp_path: Path) -> None:
     assert trend.doses == (0.1, 0.3, 0.6)
     assert [effect.change for effect in trend.curve] == [one.effect.change for one in dosed.contrasts]
     assert trend.trend.change < -0.5
-    assert "falls with the dose" in " ".join(sentences(dosed))
+    assert "falls with the dose" in " ".join(study_sentences(dosed))
     assert len(figure_of_study(dosed).axes) == 2
 
 

@@ -30,7 +30,7 @@ def short_verdict(contrast: Contrast) -> str:
     return f"{told} (!)" if contrast.verdict.expectation is Expectation.AGAINST else told
 
 
-def sentences(found: StudyResults) -> Iterator[str]:
+def study_sentences(found: StudyResults) -> Iterator[str]:
     """The findings of a study, one a sentence, the most important first."""
     yield from _counted(found)
     for setting, trend in found.trends.items():
