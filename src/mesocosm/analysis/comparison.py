@@ -9,14 +9,15 @@ Example
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mesocosm.api import Enact
 from mesocosm.analysis.statistics import CONFIDENCE, PairedEffect, difference_of_effects, paired_effect
 from mesocosm.config.load import load_scenario, scenario_to_dict, with_overrides
 from mesocosm.config.schema import Scenario
@@ -25,7 +26,8 @@ from mesocosm.errors import UsageError
 from mesocosm.metrics.evaluate import DEFAULT_METRICS
 from mesocosm.metrics.reporters import with_twins
 from mesocosm.runner.agents_driver import AgentsDriver
-from mesocosm.runner.drive import Plan, drive
+from mesocosm.runner.drive import Plan, drive, scheduled
+from mesocosm.runner.inputs import Order, levers_of
 
 F64 = NDArray[np.float64]
 Share = Callable[[float], None]
@@ -73,6 +75,7 @@ class Comparison:
     metrics: tuple[str, ...]
     arms: dict[tuple[str, str], Arm] = field(repr=False)  # (adaptation, name)
     confidence: float = CONFIDENCE
+    since: int = 0  # the epoch from which the change holds, and from which metrics are summed up
 
     @property
     def adaptations(self) -> tuple[str, ...]:
@@ -144,7 +147,8 @@ class Comparison:
     @property
     def title(self) -> str:
         """What is compared, in a line."""
-        return f"{self.scenario.scenario_id}: {', '.join(self.changes)}"
+        since = f" from epoch {self.since} on" if self.since else ""
+        return f"{self.scenario.scenario_id}: {', '.join(self.changes)}{since}"
 
 
 def compare(
@@ -173,14 +177,47 @@ def compare(
     length = [] if epochs is None else [f"simulation.epochs={epochs}"]
     start = _load(scenario, [*base, *length])
     arms = _scenarios(start, changes, adaptations, controls)
-    _check(start, changes, chosen, arms)
-    names = with_twins(dict.fromkeys([*COMPARED, *start.metrics_to_track, *metrics, *DEFAULT_METRICS]))
-    runs = _run(list(arms.values()), chosen, names, progress)
-    made = {
-        key: _arm(key[1], key[0], one, runs[number * len(chosen) : (number + 1) * len(chosen)], names)
+    check_seeds(chosen)
+    _check(start, changes, arms)
+    names = compared_metrics(start, metrics)
+    made = run_arms(arms, chosen, names, progress)
+    return Comparison(start, tuple(changes), chosen, names, made, confidence)
+
+
+def compared_metrics(scenario: Scenario, metrics: Sequence[str]) -> tuple[str, ...]:
+    """The usual metrics, those that the scenario tracks and those asked for, each with its twin of the truth."""
+    return with_twins(dict.fromkeys([*COMPARED, *scenario.metrics_to_track, *metrics, *DEFAULT_METRICS]))
+
+
+def check_seeds(seeds: tuple[int, ...]) -> None:
+    """Refuse seeds that make no pairs.
+
+    Raises   UsageError for fewer than two, or for one given twice.
+    """
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
+
+
+def run_arms(
+    arms: Mapping[tuple[str, str], Scenario],
+    seeds: tuple[int, ...],
+    names: tuple[str, ...],
+    progress: Share | None = None,
+    *,
+    orders: Mapping[tuple[str, str], Sequence[Order]] | None = None,
+    since: int = 0,
+) -> dict[tuple[str, str], Arm]:
+    """Run the scenario of every arm with every seed.
+
+    Params   orders: what the runs of an arm are ordered to enact; since: the first epoch that metrics sum up.
+    """
+    wanted = [(scenario, seed) for scenario in arms.values() for seed in seeds]
+    given = [(orders or {}).get(key, ()) for key in arms for _ in seeds]
+    runs, n = _run(wanted, names, progress, given, since), len(seeds)
+    return {
+        key: _arm(key[1], key[0], one, runs[number * n : (number + 1) * n], names)
         for number, (key, one) in enumerate(arms.items())
     }
-    return Comparison(start, tuple(changes), chosen, names, made, confidence)
 
 
 def _load(scenario: str | Path | Scenario, overrides: Sequence[str]) -> Scenario:
@@ -199,25 +236,24 @@ def _scenarios(
     return {key: with_overrides(start, given) for key, given in arms.items()}
 
 
-def _check(
-    start: Scenario, changes: Sequence[str], seeds: tuple[int, ...], arms: dict[tuple[str, str], Scenario]
-) -> None:
+def _check(start: Scenario, changes: Sequence[str], arms: dict[tuple[str, str], Scenario]) -> None:
     if not changes:
         raise UsageError("nothing to compare: give a change, as in governance.random_audit.probability=0.2.")
-    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
-        raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
     if any(scenario_to_dict(arms[kind, CHANGED]) == scenario_to_dict(arms[kind, BASE]) for kind, _ in arms):
         raise UsageError(f"{start.scenario_id}: {', '.join(changes)} is what the scenario says already: no change.")
 
 
 def _run(
-    scenarios: Sequence[Scenario], seeds: tuple[int, ...], names: tuple[str, ...], progress: Share | None
+    wanted: Sequence[tuple[Scenario, int]],
+    names: tuple[str, ...],
+    progress: Share | None,
+    orders: Sequence[Sequence[Order]],
+    since: int,
 ) -> list[dict[str, Any]]:
-    """Run every scenario with every seed, together in tables of some thousand rows.
+    """Run every scenario with its seed and orders, together in tables of some thousand rows.
 
-    Returns  for each scenario and seed in turn: whole, by_type, rows and flags of that run.
+    Returns  for each in turn: whole, by_type, rows and flags of that run.
     """
-    wanted = [(scenario, seed) for scenario in scenarios for seed in seeds]
     results: list[dict[str, Any]] = [{} for _ in wanted]
     blocks = list(_blocks([scenario for scenario, _ in wanted]))
     total = sum(len(block) * wanted[block[0]][0].simulation.epochs for block in blocks) or 1
@@ -229,8 +265,9 @@ def _run(
             if progress is not None:
                 progress((before + size * (epoch + 1)) / total)
 
-        plan = Plan(cast, luck, "epoch", names=names, by_type=True)
-        outcome = drive(plan, None, decider=AgentsDriver(cast), progress=tell)
+        given = [order for number, place in enumerate(block) for order in _for_replicate(orders[place], number)]
+        plan = Plan(cast, luck, "epoch", levers_of(given), names, by_type=True, since=since)
+        outcome = drive(plan, None, decider=AgentsDriver(cast), orders=scheduled(given), progress=tell)
         done += len(block) * cast[0].simulation.epochs
         for number, place in enumerate(block):
             results[place] = {
@@ -240,6 +277,13 @@ def _run(
                 "flags": list(dict.fromkeys(outcome.flags[number])),
             }
     return results
+
+
+def _for_replicate(orders: Sequence[Order], replicate: int) -> Iterator[Order]:
+    """Orders to enact for one run of a table."""
+    for *moment, order in orders:
+        if isinstance(order, Enact):
+            yield (moment[0], moment[1], moment[2], replace(order, replicate=replicate))
 
 
 def _blocks(scenarios: Sequence[Scenario]) -> Iterator[list[int]]:
