@@ -49,7 +49,8 @@ def compare_branch(
         raise UsageError("nothing to compare: give a change, as in governance.random_audit.probability=0.2.")
     chosen = tuple(range(FIRST_SEED, FIRST_SEED + seeds)) if isinstance(seeds, int) else tuple(seeds)
     check_seeds(chosen)
-    kind, names = point.scenario.adaptation, compared_metrics(point.scenario, metrics)
+    kind: str = point.scenario.adaptation
+    names = compared_metrics(point.scenario, metrics)
     arms = {(kind, name): point.scenario for name in (BASE, CHANGED)}
     orders = {(kind, BASE): orders_of(point.log), (kind, CHANGED): point.orders}
     made = run_arms(arms, chosen, names, progress, orders=orders, since=point.at)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mesocosm.api import Enact
 from mesocosm.analysis.statistics import CONFIDENCE, PairedEffect, difference_of_effects, paired_effect
+from mesocosm.api import Enact
 from mesocosm.config.load import load_scenario, scenario_to_dict, with_overrides
 from mesocosm.config.schema import Scenario
 from mesocosm.env.economy import structure_of

@@ -98,13 +98,23 @@ def _decided_otherwise(one: Any, other: Any) -> tuple[Any, str] | None:
 
 def _explained(a: Log, b: Log, deal: Any, question: str) -> Otherwise:
     slot = deal.initiator if question == "propose" else deal.counterparty
-    told: list[Explanation | None] = []
-    missing = ""
-    for log in (a, b):
-        try:
-            told.append(explain_decision(log.path, slot, deal.step))
-        except MesocosmError as error:
-            told.append(None)
-            missing = missing or str(error)
-    initiator = agent_name(deal.initiator)
-    return Otherwise(agent_name(slot), question, deal.epoch, deal.step, deal.turn, initiator, *told, missing)
+    (one, why), (other, why_not) = (_explanation(log, slot, deal.step) for log in (a, b))
+    return Otherwise(
+        agent=agent_name(slot),
+        question=question,
+        epoch=deal.epoch,
+        step=deal.step,
+        turn=deal.turn,
+        initiator=agent_name(deal.initiator),
+        a=one,
+        b=other,
+        missing=why or why_not,
+    )
+
+
+def _explanation(log: Log, slot: int, step: int) -> tuple[Explanation | None, str]:
+    """What an agent weighed in a step, or why nobody can tell."""
+    try:
+        return explain_decision(log.path, slot, step), ""
+    except MesocosmError as error:
+        return None, str(error)

@@ -231,7 +231,7 @@ def _why(found: Divergence) -> str:
         if side.event is None:
             end = "its log is cut" if side.ended == "cut" else f"it has ended ({side.ended})"
             return f"{name} goes no further: {end}. {_other(name)} goes on, and up to there they are the same."
-        if side.event["kind"] == "enacted" and side.event["turn"] < 0 or _is_order(side, other):
+        if (side.event["kind"] == "enacted" and side.event["turn"] < 0) or _is_order(side, other):
             event = side.event
             told = f"{event['lever']}.{event['parameter']} = {event['value']}"
             return f"{name} was ordered to change a rule: {told}."
@@ -276,19 +276,27 @@ def _sum_up(found: Divergence) -> None:
     found.epochs = range(first, min(side.epochs for side in sides))
     if not found.epochs:
         return
-    points = [[side.log.checkpoints[epoch].totals for epoch in found.epochs] for side in sides]
-    for name in points[0][0]:
-        if name == "epoch" or name not in points[1][0]:
-            continue
-        one, other = (_mean([totals[name] for totals in each]) for each in points)
-        found.metrics.append({"metric": name, "a": one, "b": other, "change": other - one})
+    found.metrics = metrics_after(found.a.log, found.b.log, found.epochs)
     types = _types(found.a.log)
-    rows = [
+    rows: list[Row] = [
         {"agent": agent_name(slot), "type": types.get(slot, ""), "a": found.a.balance[slot], "b": found.b.balance[slot]}
         for slot in sorted(found.a.balance.keys() & found.b.balance.keys())
     ]
     rows = [row | {"change": row["b"] - row["a"]} for row in rows if row["a"] != row["b"]]
     found.balances = sorted(rows, key=lambda row: -abs(row["change"]))[:BALANCES_TOLD]
+
+
+def metrics_after(a: Log, b: Log, epochs: range) -> list[Row]:
+    """The mean over some epochs of every metric that both logs give, and the difference of b from a."""
+    if not epochs:
+        return []
+    points = [[log.checkpoints[epoch].totals for epoch in epochs] for log in (a, b)]
+    found = []
+    for name in points[0][0]:
+        if name != "epoch" and name in points[1][0]:
+            one, other = (_mean([totals[name] for totals in each]) for each in points)
+            found.append({"metric": name, "a": one, "b": other, "change": other - one})
+    return found
 
 
 def _types(log: Log) -> dict[int, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from mesocosm import registry
-from mesocosm.api import Enact, Kill
+from mesocosm.api import Enact
 from mesocosm.config.load import with_overrides
 from mesocosm.config.overrides import check_mid_run
 from mesocosm.config.parameters import default_parameters
@@ -173,7 +173,7 @@ def play_branch(
     stop: Callable[[], str | None] | None = None,
 ) -> Run:
     """Write the branch's directory with all that it shares with the run, and play on from there."""
-    target = _new_directory(point, output)
+    target = _empty_directory(point, output)
     with directory.claimed(target):
         names, live = point.log.header.metrics, AgentsDriver([point.scenario])
         _write_shared(point, target)
@@ -185,7 +185,7 @@ def play_branch(
         )  # fmt: skip
 
 
-def _new_directory(point: BranchPoint, output: str | Path | None) -> Path:
+def _empty_directory(point: BranchPoint, output: str | Path | None) -> Path:
     if output is None:
         asked = f"{point.name} {point.scenario.simulation.seed} {point.at} {point.changes}"
         return directory.make_result_directory("branch", point.scenario, asked)

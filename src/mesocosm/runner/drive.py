@@ -48,8 +48,8 @@ class Decider(Protocol):
 class Outcome:
     """What a driven batch came to: a row of metrics per replicate and epoch, flags, and why it ended.
 
-    `whole` has the metrics of each replicate over its epochs, all or those from `Plan.since` on (see `registry.metric`, over), `whole_by_type` the
-    same for each agent type if the plan asked for it.
+    `whole` has the metrics of each replicate over its epochs, all or those from `Plan.since` on (see `registry.metric`,
+    over), `whole_by_type` the same for each agent type if the plan asked for it.
     """
 
     rows: list[list[Row]]
@@ -111,7 +111,8 @@ def drive(
     """Run a batch to its end and return its metrics.
 
     Params   logs: where events go, if anywhere; decider: answers for agents from outside; orders: asked at the
-             start of every epoch for enact, and at the end of every turn for enact and kill; progress: called after every epoch with the first replicate's row.
+             start of every epoch for enact, and at the end of every turn for enact and kill; progress: called after
+             every epoch with the first replicate's row.
     Raises   UsageError when agents from outside are asked and nobody answers.
     """
     batch = open_batch(plan.scenarios, plan.seeds, plan.detail)

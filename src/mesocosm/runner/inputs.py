@@ -55,7 +55,6 @@ def orders_as_rows(orders: Sequence[Order]) -> list[list[Any]]:
     """Orders as plain values, as a manifest keeps them: epoch, step, turn, question and answer of each."""
     told = []
     for epoch, step, turn, order in orders:
-        enact = isinstance(order, Enact)
         answer = [order.lever, order.parameter, order.value] if isinstance(order, Enact) else [order.reason]
         told.append([epoch, step, turn, "enact" if isinstance(order, Enact) else "kill", answer])
     return told

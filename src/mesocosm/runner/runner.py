@@ -313,7 +313,8 @@ def play_on(
 ) -> Run:
     """Play a run whose directory holds the beginning of its log already, which comes out the same once more.
 
-    Params   decider: answers for agents from outside; names: the metrics that the log gives; levers: that orders are for.
+    Params   decider: answers for agents from outside; names: the metrics that the log gives; levers: those that any
+             order is for.
     """
     return _play(
         scenario, target, "resume", orders, progress=progress, stop=stop, decider=decider, names=names, levers=levers
