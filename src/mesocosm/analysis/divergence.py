@@ -90,6 +90,8 @@ def diff(a: str | Path | Run, b: str | Path | Run) -> Divergence:
     Raises   UsageError for a run that does not exist; LogDamaged for a log that was changed.
     """
     one, other = _side(a), _side(b)
+    if one.name == other.name:
+        one.name, other.name = (str(side.log.path) for side in (one, other))
     found = Divergence(one, other, _asked(one.log, other.log))
     found.is_identical = _are_identical(one.log, other.log)
     if found.is_identical:
@@ -130,7 +132,7 @@ def _asked(a: Log, b: Log) -> list[tuple[str, Any, Any]]:
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict):
         for key, below in value.items():
             yield from _leaves(below, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
