@@ -126,6 +126,10 @@ def test_a_rule_set_to_what_it_is_already_changes_nothing(tmp_path: Path) -> Non
     point = branch_point(made, 2, ["governance.transaction_tax.rate=0.3", "governance.random_audit=null"])
     assert (point.is_unchanged, point.enacted) == (True, ())
     assert branch_point(made, 2, [TAX]).enacted == (Enact("transaction_tax", "rate", 0.2),)
+    audited = branch(made, at=2, changes=[AUDIT], output=tmp_path / "audited")
+    assert branch_point(audited, 2, [AUDIT]).is_unchanged
+    off = branch_point(audited, 2, ["governance.random_audit=null"])
+    assert off.enacted == (Enact("random_audit", "probability", 0.0),)
 
 
 # a rule changed
@@ -264,6 +268,14 @@ def test_a_branch_that_was_killed_at_once_holds_all_that_it_shares_with_the_run(
     assert recover(tmp_path / "branch").cut
     again = resume(tmp_path / "branch")
     assert orders_of(again.log)[0][:3] == (2, 6, -1)
+
+
+def test_a_branch_is_stopped_after_what_it_shares_with_the_run_and_verifies(plain: Run, tmp_path: Path) -> None:
+    made = branch(plain, at=2, changes=[AUDIT], output=tmp_path / "branch", stop=lambda: "tired")
+    assert (made.reason, len(made.rows)) == ("tired", 2)
+    assert [order[:3] for order in orders_of(made.log)] == [(2, 6, -1), (2, 6, 0)]
+    assert orders_of(made.log)[1][3] == Kill("tired")
+    assert mc.replay(made.path).reason == "tired"
 
 
 def test_orders_in_a_manifest_that_make_no_sense_are_refused(audited: Run, tmp_path: Path) -> None:

@@ -226,6 +226,17 @@ def test_an_order_in_mid_epoch_is_named(tmp_path: Path) -> None:
     assert diff(one, other).why == "B was ordered to change a rule: transaction_tax.rate = 0.3."
 
 
+def test_two_branches_of_one_run_are_told_by_both_rules(
+    runs: dict[str, Run], branches: dict[str, Run], tmp_path: Path
+) -> None:
+    milder = branch(runs["full"], at=1, changes=["governance.random_audit.probability=0.1"], output=tmp_path / "milder")
+    found = diff(branches["full"], milder)
+    assert found.why == (
+        "A was ordered to change a rule: random_audit.probability = 0.5, and B: random_audit.probability = 0.1."
+    )
+    assert (found.differs_in, found.values) == ("value", ("0.5", "0.1"))
+
+
 # logs from elsewhere
 
 
@@ -329,7 +340,6 @@ def test_the_command_ends_with_the_codes_of_diff(runs: dict[str, Run], tmp_path:
     assert "seed: 42 | 3" in told
     assert all(len(line) <= 80 for line in told.splitlines())
     assert main(["diff", path, "nowhere"]) == 2
-    assert main(["diff", path]) == 2
 
 
 def test_the_command_gives_json(runs: dict[str, Run], branches: dict[str, Run], capsys: Captured) -> None:
@@ -345,3 +355,13 @@ def test_the_command_gives_json(runs: dict[str, Run], branches: dict[str, Run], 
 def test_both_are_there_in_python(runs: dict[str, Run], tmp_path: Path) -> None:
     other = mc.branch(runs["full"], at=2, changes=[AUDIT], output=tmp_path / "branch")
     assert mc.diff(runs["full"], other).epoch == 2
+
+
+def test_a_branch_alone_is_compared_with_its_parent(
+    runs: dict[str, Run], branches: dict[str, Run], tmp_path: Path, capsys: Captured
+) -> None:
+    assert repr(diff(branches["full"]).metrics) == repr(diff(runs["full"], branches["full"]).metrics)
+    assert main(["diff", str(branches["full"].path)]) == 1
+    assert "B was ordered to change a rule" in capsys.readouterr().out
+    assert main(["diff", str(runs["full"].path)]) == 2
+    assert "this run is no branch, so it has no parent" in capsys.readouterr().err

@@ -22,6 +22,7 @@ from mesocosm.log.canonical import event_type
 from mesocosm.log.compare import first_difference, place_of
 from mesocosm.log.files import EVENTS
 from mesocosm.log.read import Log, read_log
+from mesocosm.runner.branch import parent_of
 from mesocosm.runner.directory import find_run
 from mesocosm.runner.happenings import Happening, happenings
 from mesocosm.runner.inputs import orders_of
@@ -81,15 +82,15 @@ class Divergence:
         return self.is_identical or not (self.parts or self.beside or self.epoch is not None)
 
 
-def diff(a: str | Path | Run, b: str | Path | Run) -> Divergence:
+def diff(a: str | Path | Run, b: str | Path | Run | None = None) -> Divergence:
     """Find where two runs part: the first event that differs, the decision behind it, and what followed.
 
     Logs of any level can be compared; one that holds checkpoints alone is simulated again to find the event.
 
-    Params   a, b: as for load_run, or runs.
+    Params   a, b: as for load_run, or runs; without b, a branch is compared with the run that it goes on from.
     Raises   UsageError for a run that does not exist; LogDamaged for a log that was changed.
     """
-    one, other = _side(a), _side(b)
+    one, other = (_side(a), _side(b)) if b is not None else (_side(parent_of(a)), _side(a))
     if one.name == other.name:
         one.name, other.name = (str(side.log.path) for side in (one, other))
     found = Divergence(one, other, _asked(one.log, other.log))
@@ -233,10 +234,9 @@ def _why(found: Divergence) -> str:
         if side.event is None:
             end = "its log is cut" if side.ended == "cut" else f"it has ended ({side.ended})"
             return f"{name} goes no further: {end}. {_other(name)} goes on, and up to there they are the same."
-        if (side.event["kind"] == "enacted" and side.event["turn"] < 0) or _is_order(side, other):
-            event = side.event
-            told = f"{event['lever']}.{event['parameter']} = {event['value']}"
-            return f"{name} was ordered to change a rule: {told}."
+        if side.event["kind"] == "enacted":
+            also = f", and {_other(name)}: {_rule(other.event)}" if _rule(other.event) else ""
+            return f"{name} was ordered to change a rule: {_rule(side.event)}{also}."
         if side.event["kind"] == "killed":
             return f"{name} was ended from outside: {side.event['reason']}."
     asked = {key for key, *_ in found.asked} - {"level", "metrics", "description", "scenario_id"}
@@ -254,9 +254,11 @@ def _why(found: Divergence) -> str:
     )
 
 
-def _is_order(side: Side, other: Side) -> bool:
-    event = side.event or {}
-    return event.get("kind") == "enacted" and (other.event or {}).get("kind") != "enacted"
+def _rule(event: Row | None) -> str:
+    """What an event says of a rule that changed, "" when it says nothing of the kind."""
+    if event is None or event["kind"] != "enacted":
+        return ""
+    return f"{event['lever']}.{event['parameter']} = {event['value']}"
 
 
 def _why_without_event(found: Divergence) -> str:

@@ -21,7 +21,7 @@ from mesocosm.cli.compare import asked_metrics, paired_seeds
 from mesocosm.cli.comparison_report import report_comparison
 from mesocosm.cli.diff import say_metrics
 from mesocosm.cli.progress import ProgressLine, ShareBar
-from mesocosm.cli.replay import RunName, address
+from mesocosm.cli.replay import RunName
 from mesocosm.cli.run import asked_to_stop, read_back
 from mesocosm.cli.screen import paint, say, say_entry, say_json, say_whole, tell, wrapped
 from mesocosm.errors import UsageError
@@ -134,7 +134,7 @@ def _tell_where(point: BranchPoint, made: Run, drawn: list[Path]) -> None:
         if path.suffix == ".png":
             say_whole("picture", str(path))
     if not point.is_unchanged:
-        say_whole("where", f"mesocosm diff {address(point.log.path)} {shlex.quote(str(made.path))}")
+        say_whole("where", f"mesocosm diff {shlex.quote(str(made.path))}")
     say_whole("check", f"mesocosm replay {shlex.quote(str(made.path))} --verify")
 
 

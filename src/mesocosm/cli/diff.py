@@ -28,14 +28,14 @@ Row = dict[str, Any]
 
 def diff_command(
     a: Annotated[str, typer.Argument(metavar="A", help="A run directory, a log, an id, or `latest`.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The run to compare it with.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other run; of a branch, else its parent.")] = "",
     plugin: Plugins = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> int:
     """Find where two runs part; ends with 0 when the same happened in both, with 1 when not."""
     for file in plugin:
         registry.load_plugin(file)
-    found = parted(a, b)
+    found = parted(a, b or None)
     if as_json:
         say_json(divergence_as_dict(found))
     else:

@@ -56,7 +56,9 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
     batch.emit_for("simulation_started", everyone, size)
     for epoch in range(structure.epochs):
         batch.epoch, batch.step, batch.turn = epoch, epoch * structure.steps_per_epoch, BEFORE
-        _obey(batch, stack, (yield Opening(epoch, batch.step)))
+        killed = _obey(batch, stack, (yield Opening(epoch, batch.step)))
+        if killed:
+            return (yield from _end(batch, everyone, epoch, killed))
         batch.turn = 0
         rails.start_epoch(batch)
         season.begin_epoch(batch)

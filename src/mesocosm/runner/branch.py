@@ -120,6 +120,19 @@ def branch_point(run: str | Path | Run, at: int, changes: Sequence[str], keep_or
     )
 
 
+def parent_of(run: str | Path | Run) -> Path:
+    """Where the run lies that a branch goes on from.
+
+    Raises   UsageError for a run that is no branch, or whose parent is gone.
+    """
+    path = run.path if isinstance(run, Run) else directory.find_run(run)
+    parent = directory.read_manifest(path).get(PARENT) if path.is_dir() else None
+    if not isinstance(parent, dict) or not {"path", "run"} <= parent.keys():
+        raise UsageError(f"{path}: this run is no branch, so it has no parent. Name two runs.")
+    there = Path(str(parent["path"]))
+    return there if there.exists() else directory.find_run(str(parent["run"]))
+
+
 def _check_epoch(log: Log, scenario: Scenario, at: int) -> None:
     epochs, known = scenario.simulation.epochs, len(log.checkpoints)
     if not 0 <= at < epochs:
@@ -172,17 +185,32 @@ def play_branch(
     progress: Progress | None = None,
     stop: Callable[[], str | None] | None = None,
 ) -> Run:
-    """Write the branch's directory with all that it shares with the run, and play on from there."""
-    target = _empty_directory(point, output)
+    """Write the branch's directory with all that it shares with the run, and play on from there.
+
+    What is shared is written already, so `stop` is asked from the branch point on only.
+    """
+    target, reached = _empty_directory(point, output), [point.at == 0]
+
+    def tell(epoch: int, row: dict[str, Any]) -> None:
+        reached[0] = epoch + 1 >= point.at
+        if progress is not None:
+            progress(epoch, row)
+
     with directory.claimed(target):
         names, live = point.log.header.metrics, AgentsDriver([point.scenario])
         _write_shared(point, target)
         known = point.log if point.is_unchanged else read_log(target)
         decider = ReplayedDecisions(known, then=None if point.is_unchanged and known.is_complete else live)
         return play_on(
-            point.scenario, target, point.orders, progress=progress, stop=stop, decider=decider, names=names,
+            point.scenario,
+            target,
+            point.orders,
+            decider=decider,
+            names=names,
             levers=levers_of(point.orders),
-        )  # fmt: skip
+            progress=tell,
+            stop=(lambda: stop() if reached[0] else None) if stop is not None else None,
+        )
 
 
 def _empty_directory(point: BranchPoint, output: str | Path | None) -> Path:
@@ -217,7 +245,7 @@ def _write_shared(point: BranchPoint, target: Path) -> None:
     last = end.trajectory if end is not None else checkpoints[-1].trajectory if checkpoints else ""
     parent = {
         "run": point.name,
-        "path": str(point.log.path),
+        "path": str(point.log.path.resolve()),
         "trajectory_sha256": last,
         "epoch": point.at,
         "trajectory_sha256_there": checkpoints[point.at - 1].trajectory if point.at else "",
