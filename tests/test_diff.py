@@ -192,7 +192,9 @@ def test_a_refused_answer_is_explained_by_what_the_counterparty_knew(tmp_path: P
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_cut_log_is_the_same_as_far_as_it_goes(runs: dict[str, Run], tmp_path: Path, level: str) -> None:
+def test_a_cut_log_is_the_same_as_far_as_it_goes(
+    runs: dict[str, Run], tmp_path: Path, capsys: Captured, level: str
+) -> None:
     shutil.copytree(runs[level].path, tmp_path / "cut")
     log = runs[level].log_path.read_bytes()
     at = log.index(b"\n", log.index(b'{"kind":"checkpoint","epoch":1,')) + 1
@@ -201,6 +203,10 @@ def test_a_cut_log_is_the_same_as_far_as_it_goes(runs: dict[str, Run], tmp_path:
     assert (found.is_same, found.b.event, found.n_same) == (False, None, runs["full"].log.checkpoints[1].events)
     assert found.why == "B goes no further: its log is cut. A goes on, and up to there they are the same."
     assert (found.epoch, list(found.epochs)) == (2, [])
+    assert main(["diff", str(runs[level].path), str(tmp_path / "cut")]) == 1
+    told = capsys.readouterr().out
+    assert "no whole epoch in common" in " ".join(told.split())
+    assert all(len(line) <= 80 for line in told.splitlines())
 
 
 def test_a_longer_run_goes_on_where_the_shorter_one_ends(runs: dict[str, Run], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from mesocosm.cli.arguments import AsJson, Plugins
 from mesocosm.cli.comparison_report import SHOWN
 from mesocosm.cli.epochs_table import decimals_of, written
 from mesocosm.cli.explain_decision import tell_decision, terms_told
-from mesocosm.cli.screen import dash, paint, say, say_entry, say_json, say_whole, width
+from mesocosm.cli.screen import dash, paint, say, say_entry, say_json, say_whole, width, wrapped
 from mesocosm.metrics.reporters import with_twins
 
 DIFFERENT = 1
@@ -99,7 +100,7 @@ def _tell_first(found: Divergence) -> None:
         say_entry("", f"events of kind {kind} beside it: {one:,} | {other:,}")
     say_entry("why", found.why)
     for name, side in (("A", found.a), ("B", found.b)):
-        if side.cause is not None and side.event is not None:
+        if side.cause is not None and side.event is not None and None not in (found.a.event, found.b.event):
             cause = f"event {side.cause['seq']} ({side.cause['kind']}, step {side.cause['step']})"
             say_entry("", f"{name}: {side.event['kind']} follows from {cause}")
 
@@ -137,17 +138,16 @@ def _tell_other_choice(found: Otherwise) -> None:
     one, other = found.decisions
     if one is None or other is None or one.chosen is None or other.chosen is None:
         return
-    say()
-    for name, decision, wanted in (("A", one, other.chosen), ("B", other, one.chosen)):
-        for option in decision.options:
-            if terms_told(option) == terms_told(wanted):
-                away = "B" if name == "A" else "A"
-                told = f"what won in {away} is worth {option.value:+.3f}, what won {_won(decision)}"
-                say_entry(f"in {name}", told)
-
-
-def _won(decision: Any) -> str:
-    return f"{decision.chosen.value:+.3f}"
+    told = []
+    for name, away, decision, wanted in (("A", "B", one, other.chosen), ("B", "A", other, one.chosen)):
+        won = decision.chosen.value if decision.chosen is not None else math.nan
+        same = [option for option in decision.options if terms_told(option) == terms_told(wanted)]
+        if same and math.isfinite(won):
+            told.append((name, f"what won in {away} is worth {same[0].value:+.3f}, what won {won:+.3f}"))
+    if told:
+        say()
+    for name, text in told:
+        say_entry(f"in {name}", text)
 
 
 def _tell_after(found: Divergence) -> None:
@@ -161,7 +161,8 @@ def _tell_after(found: Divergence) -> None:
         say_metrics(found.metrics, scenario.get("metrics_to_track") or (), span, ("A", "B", "B - A"))
     elif found.epoch is not None:
         say()
-        say("Neither run has a whole epoch in common with the other after that: no metrics to compare.")
+        for line in wrapped("After that they have no whole epoch in common, so there are no metrics to compare."):
+            say(line)
     if found.balances:
         say()
         rows = [[f"{row['agent']} {row['type']}", *(f"{row[name]:,.2f}" for name in ("a", "b")),
