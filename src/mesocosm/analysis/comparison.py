@@ -8,7 +8,7 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError
 from mesocosm.metrics.evaluate import DEFAULT_METRICS
 from mesocosm.metrics.reporters import with_twins
+from mesocosm.runner.inputs import Order
 from mesocosm.runner.table import Share, run_all
 
 F64 = NDArray[np.float64]
@@ -56,6 +57,7 @@ class Comparison:
     metrics: tuple[str, ...]
     arms: dict[tuple[str, str], Arm] = field(repr=False)  # (adaptation, name)
     confidence: float = CONFIDENCE
+    since: int = 0  # the epoch from which the change holds, and from which metrics are summed up
 
     @property
     def adaptations(self) -> tuple[str, ...]:
@@ -117,7 +119,8 @@ class Comparison:
     @property
     def title(self) -> str:
         """What is compared, in a line."""
-        return f"{self.scenario.scenario_id}: {', '.join(self.changes)}"
+        since = f" from epoch {self.since} on" if self.since else ""
+        return f"{self.scenario.scenario_id}: {', '.join(self.changes)}{since}"
 
 
 def compare(
@@ -142,25 +145,58 @@ def compare(
              twin of the truth; controls: run sham, redraw and oracle, too; progress: told the share done, 0 to 1.
     Raises   ConfigError with every mistake; UsageError when nothing is changed.
     """
-    chosen = (
-        tuple(range(FIRST_REPORTING_SEED, FIRST_REPORTING_SEED + seeds)) if isinstance(seeds, int) else tuple(seeds)
-    )
     length = [] if epochs is None else [f"simulation.epochs={epochs}"]
     start = _load(scenario, [*base, *length])
     arms = _scenarios(start, changes, adaptations, controls)
-    _check(start, changes, chosen, arms)
-    names = with_twins(dict.fromkeys([*COMPARED, *start.metrics_to_track, *metrics, *DEFAULT_METRICS]))
-    runs = run_all([(one, seed) for one in arms.values() for seed in chosen], names, progress)
-    made = {
+    chosen = chosen_seeds(seeds)
+    _check(start, changes, arms)
+    names = compared_metrics(start, metrics)
+    made = run_arms(arms, chosen, names, progress)
+    return Comparison(start, tuple(changes), chosen, names, made, confidence)
+
+
+def compared_metrics(scenario: Scenario, metrics: Sequence[str]) -> tuple[str, ...]:
+    """The usual metrics, those that the scenario tracks and those asked for, each with its twin of the truth."""
+    return with_twins(dict.fromkeys([*COMPARED, *scenario.metrics_to_track, *metrics, *DEFAULT_METRICS]))
+
+
+def chosen_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """The seeds themselves, where a number of them stands for so many from 1000 on.
+
+    Raises   UsageError for fewer than two, or for one given twice.
+    """
+    first = FIRST_REPORTING_SEED
+    chosen = tuple(range(first, first + seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen):
+        raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
+    return chosen
+
+
+def run_arms(
+    arms: Mapping[tuple[str, str], Scenario],
+    seeds: tuple[int, ...],
+    names: tuple[str, ...],
+    progress: Share | None = None,
+    *,
+    orders: Mapping[tuple[str, str], Sequence[Order]] | None = None,
+    since: int = 0,
+) -> dict[tuple[str, str], Arm]:
+    """Run the scenario of every arm with every seed.
+
+    Params   orders: what the runs of an arm are ordered to enact; since: the first epoch that metrics sum up.
+    """
+    wanted = [(scenario, seed) for scenario in arms.values() for seed in seeds]
+    given = [(orders or {}).get(key, ()) for key in arms for _ in seeds]
+    runs, n = run_all(wanted, names, progress, orders=given, since=since), len(seeds)
+    return {
         key: Arm(
-            **vars(gather(runs[number * len(chosen) : (number + 1) * len(chosen)], names, names)),
+            **vars(gather(runs[number * n : (number + 1) * n], names, names)),
             adaptation=key[0],
             name=key[1],
             scenario=one,
         )
         for number, (key, one) in enumerate(arms.items())
     }
-    return Comparison(start, tuple(changes), chosen, names, made, confidence)
 
 
 def _load(scenario: str | Path | Scenario, overrides: Sequence[str]) -> Scenario:
@@ -181,12 +217,8 @@ def _scenarios(
     }
 
 
-def _check(
-    start: Scenario, changes: Sequence[str], seeds: tuple[int, ...], arms: dict[tuple[str, str], Scenario]
-) -> None:
+def _check(start: Scenario, changes: Sequence[str], arms: dict[tuple[str, str], Scenario]) -> None:
     if not changes:
         raise UsageError("nothing to compare: give a change, as in governance.random_audit.probability=0.2.")
-    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
-        raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
     if any(scenario_to_dict(arms[kind, CHANGED]) == scenario_to_dict(arms[kind, BASE]) for kind, _ in arms):
         raise UsageError(f"{start.scenario_id}: {', '.join(changes)} is what the scenario says already: no change.")

@@ -16,11 +16,11 @@ from mesocosm.engine import bargain, season, settle, social
 from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
 from mesocosm.engine.govern import Stack, open_stack
 from mesocosm.engine.rails import Rails, open_rails
-from mesocosm.env.events import Checkpoint, EventBatch, Tick
+from mesocosm.env.events import BEFORE, Checkpoint, EventBatch, Opening, Tick
 from mesocosm.errors import UsageError
 
 I64 = NDArray[np.int64]
-Yielded = EventBatch | Tick | Checkpoint | DecisionRequest | Considered
+Yielded = EventBatch | Opening | Tick | Checkpoint | DecisionRequest | Considered
 Play = Generator[Yielded, Any, str]
 COMPLETED = "completed"
 
@@ -30,9 +30,9 @@ def simulate(
 ) -> Play:
     """Play a batch of (scenario, seed) replicates to the end.
 
-    Yields   EventBatch (what happened), DecisionRequest (send the decisions back), Tick at the end of every turn
-             (send back a list of Control, or None), Checkpoint at the end of every epoch, and Considered for the
-             decisions of a row that is watched.
+    Yields   EventBatch (what happened), DecisionRequest (send the decisions back), Opening before every epoch (send
+             back a list of Enact, or None), Tick at the end of every turn (send back a list of Control, or None),
+             Checkpoint at the end of every epoch, and Considered for the decisions of a row that is watched.
     Returns  why it ended: "completed" or the reason of the kill.
     Example
         >>> from mesocosm.config.load import load_scenario
@@ -55,7 +55,11 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
         size[name] = np.full(len(everyone), getattr(structure, name), dtype=np.int64)
     batch.emit_for("simulation_started", everyone, size)
     for epoch in range(structure.epochs):
-        batch.epoch, batch.step, batch.turn = epoch, epoch * structure.steps_per_epoch, 0
+        batch.epoch, batch.step, batch.turn = epoch, epoch * structure.steps_per_epoch, BEFORE
+        killed = _obey(batch, stack, (yield Opening(epoch, batch.step)))
+        if killed:
+            return (yield from _end(batch, everyone, epoch, killed))
+        batch.turn = 0
         rails.start_epoch(batch)
         season.begin_epoch(batch)
         yield from batch.flush()

@@ -163,9 +163,22 @@ class Checkpoint:
     state_sha256: list[str]  # (R,) hex
 
 
+#: the turn of what takes effect at an `Opening`, ahead of the first turn of its epoch
+BEFORE = -1
+
+
+@dataclass(slots=True)
+class Opening:
+    """Start of an epoch, before anything happens in it: `enact` takes effect here too, for the epoch as a whole."""
+
+    epoch: int
+    step: int  # the first of the epoch, within the run
+    turn: int = BEFORE
+
+
 @dataclass(slots=True)
 class Tick:
-    """End of a turn: the only moment at which `enact` and kill take effect."""
+    """End of a turn: the moment at which `enact` and kill take effect (and `enact` at an `Opening`)."""
 
     epoch: int
     step: int
