@@ -86,6 +86,28 @@ def test_a_frozen_counterparty_leaves_lever_costs_out_of_its_own_bar() -> None:
     assert accepted("frozen") > 20
 
 
+def test_levers_do_not_move_what_frozen_agents_weigh_in_the_long_run() -> None:
+    """Fines, costs and internalised harm reach neither the deals of frozen agents nor what a deal is thought to bring."""
+    rich = {"environment": {"initial_budget": 1e6}, "safety": {"budget_per_epoch": 1e6}}
+    governments: list[dict[str, Any]] = [
+        {"transaction_tax": {"rate": 0.3}},
+        {"random_audit": {"probability": 1.0, "penalty": 10.0, "reads": "proxy"}},
+        {"externality_internalisation": {"rho_a": 2.0, "rho_b": 1.0}},
+    ]
+    agents = {"opportunistic": 8, "deceptive": 4, "adversarial": 2}
+
+    def lived(governance: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+        each = scenario(agents, adaptation="frozen", governance=governance, simulation={"epochs": 6}, **rich)
+        played = play([each])
+        dealt = ("initiator", "counterparty", "effort", "disguise", "tau", "reason")
+        deals = [tuple(deal[name] for name in dealt) for deal in played.events("interaction")]
+        return deals, [state["payoff_mean"] for state in played.events("agent_state")]
+
+    bare = lived({})
+    for governance in governments:
+        assert lived(governance) == bare, governance
+
+
 def test_deceivers_who_learn_stop_exploiting_when_it_no_longer_pays() -> None:
     def exploits(kind: str, penalty: float) -> int:
         audit = {"random_audit": {"probability": 0.5, "penalty": penalty}}

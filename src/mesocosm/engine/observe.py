@@ -133,8 +133,7 @@ def answer_source(batch: Batch, deal: Deals, chosen: Any) -> dict[str, Any]:
         in_force = take(deal.own, chosen)
         if batch.in_force is batch.economy and not np.ndim(deal.c_b):
             return in_force
-        row = deal.row_b[chosen]
-        blind = batch.adaptive[row] & ~batch.learns[row]
+        blind = batch.blind[deal.row_b[chosen]]
         return np.where(blind, own_bar(batch.economy.at(deal.replicate[chosen]), deal.tau[chosen], 0.0), in_force)
 
     return {
