@@ -13,11 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesocosm import exact
+from mesocosm.api import Bench, Enact
 from mesocosm.cli.main import main
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import open_batch
-from mesocosm.env.foresight import Foresight
+from mesocosm.env.events import Tick
+from mesocosm.env.foresight import Ahead, Foresight
 from mesocosm.env.leniency import acceptance_chance, after_answer
+from mesocosm.governance.random_audit import RandomAudit
 from scenario_strategy import effort
 from trajectory import Event, play, scenario
 
@@ -87,7 +90,7 @@ def test_a_frozen_counterparty_leaves_lever_costs_out_of_its_own_bar() -> None:
 
 
 def test_levers_do_not_move_what_frozen_agents_weigh_in_the_long_run() -> None:
-    """Fines, costs and internalised harm reach neither the deals of frozen agents nor what a deal is thought to bring."""
+    """Fines, costs and internalised harm reach neither their deals nor what they think a deal to bring."""
     rich = {"environment": {"initial_budget": 1e6}, "safety": {"budget_per_epoch": 1e6}}
     governments: list[dict[str, Any]] = [
         {"transaction_tax": {"rate": 0.3}},
@@ -209,6 +212,42 @@ def test_experience_corrects_an_announced_chance_and_public_belief_does_not() ->
 
     assert chosen("public", 20.0) == chosen("public", 1.0), "how much an announcement is worth does not matter then"
     assert chosen("experience", 1.0) != chosen("public", 1.0)
+
+
+def test_beliefs_about_audits_rest_on_the_time_in_which_they_were_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enacted late, an audit is believed as announced; then corrected by what is met from there on; repealed, it is
+    over.
+    """
+    believed: dict[tuple[int, int], float] = {}  # at the first proposal of an agent in a step
+    foresee = RandomAudit.foresee
+
+    def heard(lever: RandomAudit, bench: Bench, ahead: Ahead) -> Foresight:
+        told = foresee(lever, bench, ahead)
+        fined = np.asarray(told.fine_bad).max(axis=0)
+        assert (np.asarray(told.reveal) > 0.0).tolist() == (fined > 0.0).tolist()
+        for row, chance in zip(ahead.row_a.tolist(), np.asarray(told.reveal).tolist(), strict=True):
+            believed.setdefault((bench.step, row), chance)
+        return told
+
+    def orders(tick: Tick) -> list[Enact] | None:
+        change = {(19, 1): 0.5, (39, 1): 0.0}.get((tick.step, tick.turn))
+        return None if change is None else [Enact("random_audit", "probability", change)]
+
+    monkeypatch.setattr(RandomAudit, "foresee", heard)
+    each = scenario(
+        {"honest": 6, "opportunistic": 4, "deceptive": 2}, governance={"random_audit": {"probability": 0.0}},
+        adaptive={"belief_weight": 5.0}, simulation={"epochs": 3, "steps_per_epoch": 20},
+    )  # fmt: skip
+    deals = [deal for deal in play([each], orders=orders).events("interaction") if deal["accepted"]]
+    assert {chance for (step, _), chance in believed.items() if step == 20} == {0.5}
+    assert {chance for (step, _), chance in believed.items() if step < 20 or step >= 40} == {0.0}
+    checked = 0
+    for (step, agent), chance in believed.items():
+        if 20 <= step < 40:
+            mine = [deal["audited"] for deal in deals if deal["initiator"] == agent and 20 <= deal["step"] < step]
+            assert chance == (5.0 * 0.5 + sum(mine)) / (5.0 + len(mine))
+            checked += len(mine) > 0
+    assert checked > 50
 
 
 def test_audits_make_learning_deceivers_cautious_and_frozen_ones_only_partners_do() -> None:

@@ -160,14 +160,22 @@ class RandomAudit(Lever):
     name = "random_audit"
     phase = 60
 
+    def __init__(self, play: Play, params: dict[str, Any]) -> None:
+        super().__init__(play, params)
+        self.deals: dict[int, int] = {}  # accepted proposals made while there were audits
+        self.audits: dict[int, int] = {}  # audits of them
+
     def on_settle(self, deals: list[Deal]) -> None:
         """Draw, fine, bring to light, log."""
         play, params = self.play, self.params
+        for deal in deals:
+            self.deals[deal.a.slot] = self.deals.get(deal.a.slot, 0) + (deal.accepted and params["probability"] > 0.0)
         by_outcome = params["reads"] == "outcome"
         found: list[tuple[Deal, bool]] = []
         for deal in deals:
             if not deal.accepted or play.draws.uniform(self.purpose, deal.a.slot) >= params["probability"]:
                 continue
+            self.audits[deal.a.slot] = self.audits.get(deal.a.slot, 0) + 1
             correct = play.draws.uniform(self.second_purpose, deal.a.slot) < params["accuracy"]
             bad = deal.good != correct if by_outcome else deal.traces.p < 0.5
             if bad:
@@ -184,7 +192,10 @@ class RandomAudit(Lever):
     def foresee(self, agent: Agent, ahead: Foresight) -> None:
         """An audit with the chance it believes in, and a fine that is never more than its balance."""
         params, evidence = self.params, self.play.evidence
-        chance = believed(self.play.rule, params["probability"], agent.audits, agent.deals)
+        if params["probability"] == 0.0:
+            return
+        met, of = self.audits.get(agent.slot, 0), self.deals.get(agent.slot, 0)
+        chance = believed(self.play.rule, params["probability"], met, of)
         due = chance * min(params["penalty"], max(agent.balance / MICRO, 0.0))
         if params["reads"] == "outcome":
             finds_good, finds_bad = 1.0 - params["accuracy"], [params["accuracy"]] * len(evidence.bad)
