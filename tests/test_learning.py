@@ -148,9 +148,14 @@ def test_omega_follows_bayes_and_never_becomes_certain(
 # --- what they learn
 
 
-def test_every_belief_about_a_partner_follows_from_the_answers_in_the_log() -> None:
-    """omega is worked out again from the log alone, answer by answer, and stands in the next proposal."""
-    each = scenario({"honest": 4, "opportunistic": 4, "adversarial": 2}, payoff={"rho_a": 0.2}, simulation=LONG)
+@pytest.mark.parametrize("reach", [0.0, 0.7, 1.0])
+def test_every_belief_about_a_partner_follows_from_the_answers_in_the_log(reach: float) -> None:
+    """omega is worked out again from the log alone, answer by answer, and stands in the next proposal.
+
+    What a lever refuses is never answered, so an answer comes more likely after a good outcome than the deal had it.
+    """
+    agents, oracle = {"honest": 4, "opportunistic": 4, "adversarial": 2}, {"oracle": {"reach": reach}}
+    each = scenario(agents, payoff={"rho_a": 0.2}, governance=oracle, simulation=LONG | {"epochs": 8})
     table = open_batch([each], [7]).table
     look = {True: float(table.screen_odds[0])}
     bad = {d: float(table.screen_odds[1 + number]) for number, d in enumerate(each.conduct.disguise_menu)}
@@ -165,6 +170,7 @@ def test_every_belief_about_a_partner_follows_from_the_answers_in_the_log() -> N
         if deal["own_bar"] >= deal["joint_bar"]:
             continue
         q = each.conduct.q_low + (each.conduct.q_high - each.conduct.q_low) * deal["effort"]
+        q /= q + (1.0 - q) * (1.0 - reach)
 
         def chance(bar: float, deal: Event = deal, q: float = q) -> float:
             eyes = (look[True], bad[deal["disguise"]])

@@ -109,6 +109,23 @@ class Foresight:
             before = self.pass_bad or [1.0] * len(other.pass_bad)
             self.pass_bad = [one * two for one, two in zip(before, other.pass_bad, strict=True)]
 
+    def passage(self, candidate: I64, level: I64) -> F64 | None:
+        """(2, k) the chance that levers let the chosen deals through, if good and if bad; None where they let all.
+
+        Params   candidate: 0 or 1 for each proposer, or -1 for nobody; level: of the disguise. The layout is paired.
+        """
+        if self.pass_good is None and self.pass_bad is None:
+            return None
+        k = len(candidate)
+
+        def of_chosen(chance: Any) -> F64:
+            both: F64 = np.broadcast_to(np.asarray(1.0 if chance is None else chance, dtype=np.float64), (2, k))
+            return both[np.maximum(candidate, 0), np.arange(k)]
+
+        levels = [None] if self.pass_bad is None else self.pass_bad
+        bad = np.stack([of_chosen(chance) for chance in levels])
+        return np.stack([of_chosen(self.pass_good), bad[np.clip(level, 0, len(levels) - 1), np.arange(k)]])
+
     def paired(self) -> Foresight:
         """Laid out by candidate, as policies see it: (m,) becomes (2, k)."""
         return self._each(lambda value: value.reshape(*value.shape[:-1], 2, -1))
