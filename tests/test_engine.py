@@ -373,3 +373,19 @@ def test_where_quality_follows_cost_it_does_so_for_task_work_as_for_deals() -> N
     assert len(outcome[0.0]) > 50
     assert set(outcome[0.0]) == {1}
     assert set(outcome[1.0]) == {1, -1}, "full effort on a cheap task makes a bad product"
+
+
+def test_opportunists_do_not_work_where_their_skill_makes_it_a_loss() -> None:
+    def worked(skill: float) -> float:
+        roles = ("planner", "worker", "worker", "verifier")
+        agents = [{"type": "opportunistic", "count": 1, "role": role, "skill": skill} for role in roles]
+        phases = {"feed": False, "proposals": False}
+        each = scenario(agents, simulation={"epochs": 12, "phases": phases}, tasks={"per_epoch": 3})
+        efforts = [event["effort"] for event in play([each]).events("task_submitted")]
+        assert len(efforts) > 15
+        return float(np.mean(efforts))
+
+    # full effort costs x ~ U(0, 1) and raises the chance of a good outcome by .85 skill; half the budget of 4 is its pay
+    assert worked(1.0) == 1.0
+    assert 0.0 < worked(0.25) < 0.9
+    assert worked(0.02) < 0.2

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from mesocosm import exact
 from mesocosm.api import Bench, Enact
 from mesocosm.cli.main import main
+from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import open_batch
 from mesocosm.env.events import Tick
 from mesocosm.env.foresight import Ahead, Foresight
 from mesocosm.env.leniency import acceptance_chance, after_answer
+from mesocosm.env.population import slots_of
 from mesocosm.governance.random_audit import RandomAudit
 from scenario_strategy import effort
 from trajectory import Event, play, scenario
@@ -333,6 +335,15 @@ def test_replaying_decisions_changes_nothing_and_counts_answers_under_other_luck
         spread += 40 * chance * (1.0 - chance)
         found += note["yes"]
     assert abs(found - expected) < 4.0 * np.sqrt(spread)
+
+
+def test_other_luck_in_a_replay_is_also_the_luck_of_a_policy_that_tosses_a_coin() -> None:
+    each = load_scenario("glosten_milgrom", ["simulation.decision_replays=20", "simulation.epochs=3"])
+    traders = [number for number, (name, *_) in enumerate(slots_of(each)) if name == "noise_trader"]
+    told = [note["yes"] for note in play([each]).notes("replayed") if note["agent"] in traders]
+    assert len(told) > 100
+    assert np.mean(told) == pytest.approx(10.0, abs=4.0 * np.sqrt(5.0 / len(told)))
+    assert np.var(told) == pytest.approx(5.0, rel=0.25), "twenty tosses each, not one that counts twenty times"
 
 
 def test_a_run_notes_how_often_each_of_its_levers_did_something() -> None:

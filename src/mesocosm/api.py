@@ -27,6 +27,7 @@ ACTIONS = ("pass", "post", "reply", "vote", "flag", "plan", "claim", "submit", "
 VISIBLE: dict[str, dict[str, str]] = {
     "act": {
         "role": "(k,) index into ROLES",
+        "skill": "(k,)",
         "luck": "(k,) keyed uniform for the choice of action",
         "task_stage": "(k,) TaskStatus of the task offered to the agent's role, 0 for none",
         "task_evidence": "(k,) odds that the submitted work is good, after an own look (verifiers)",

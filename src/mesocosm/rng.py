@@ -53,6 +53,7 @@ class Purpose(IntEnum):
     REPLAYED_LOOK = 19
     PROPOSAL = 20
     ANSWER = 21
+    REPLAYED_ANSWER = 22
 
 
 def lever_purpose(name: str, channel: int = 0) -> int:

@@ -246,14 +246,17 @@ def _replay_answers(batch: Batch, deal: Deals) -> I64:
     calm = deal.trust / (1.0 - deal.trust) * batch.table.screen_odds[deal.outcome]
     for number in range(batch.structure.decision_replays):
         counter = (number << 40) + batch.world.slot[deal.row_a]
-        u = batch.uniform_at(Purpose.REPLAYED_LOOK, deal.replicate, counter)
+        u, luck = (
+            batch.uniform_at(purpose, deal.replicate, counter)
+            for purpose in (Purpose.REPLAYED_LOOK, Purpose.REPLAYED_ANSWER)
+        )
         deal.odds = calm * (u / (1.0 - u))
         yes = np.zeros(len(deal), dtype=np.bool_)
         for place, player in enumerate(batch.cast):
             chosen = np.flatnonzero(code == place)
             if len(chosen) and not player.policy.external:
                 mine = deal.row_b[chosen]
-                view = build_view(batch, player, "accept", mine, answer_source(batch, deal, chosen))
+                view = build_view(batch, player, "accept", mine, answer_source(batch, deal, chosen, luck))
                 yes[chosen] = decided_answers(batch, player, mine, view)
         count += _override(batch, deal, yes)
     deal.odds = kept
