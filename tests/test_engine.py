@@ -385,7 +385,7 @@ def test_opportunists_do_not_work_where_their_skill_makes_it_a_loss() -> None:
         assert len(efforts) > 15
         return float(np.mean(efforts))
 
-    # full effort costs x ~ U(0, 1) and raises the chance of a good outcome by .85 skill; half the budget of 4 is its pay
+    # full effort costs x ~ U(0, 1), raises the chance of a good outcome by .85 skill, and is paid half the budget of 4
     assert worked(1.0) == 1.0
     assert 0.0 < worked(0.25) < 0.9
     assert worked(0.02) < 0.2

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,16 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesocosm import exact
-from mesocosm.api import Bench, Enact
+from mesocosm.agents.prospects import Gains
+from mesocosm.api import Bench, Enact, Lever
 from mesocosm.cli.main import main
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import open_batch
+from mesocosm.engine.observe import outlook
 from mesocosm.env.events import Tick
 from mesocosm.env.foresight import Ahead, Foresight
+from mesocosm.env.interaction import Deals
 from mesocosm.env.leniency import acceptance_chance, after_answer
 from mesocosm.env.population import slots_of
 from mesocosm.governance.random_audit import RandomAudit
+from mesocosm.registry import lever, param
 from scenario_strategy import effort
 from trajectory import Event, play, scenario
 
@@ -125,6 +131,29 @@ def test_deceivers_who_learn_stop_exploiting_when_it_no_longer_pays() -> None:
     assert exploits("frozen", 10.0) > 10
 
 
+def test_an_audit_that_reads_no_better_than_chance_is_thought_to_teach_partners_nothing() -> None:
+    batch = open_batch([scenario(MIX, trust={"discovery": 0.2})], [7])
+    known = {"trust_of": np.array([0.6]), "weight_of": np.array([3.0]), "payoff_mean": np.array([1.0])}
+    look = outlook(batch, np.array([0]))
+
+    def trust_won(accuracy: float) -> list[float]:
+        misread = 1.0 - accuracy
+        told = Foresight(reveal=1.0, misread_good=misread, misread_bad=misread)
+        row = SimpleNamespace(rule=batch.economy, look=look, foresight=told, transfers=np.zeros((1, 1)), **known)
+        gains = Gains(row, range(len(look.p_bad)))  # type: ignore[arg-type]
+        return [float(gains.trust_good[0]), *(float(gains.trust_bad[d][0]) for d in gains.trust_bad)]
+
+    def remembered(outcome: float) -> float:
+        moved = acceptance_chance((0.6 * 3.0 + outcome) / 4.0, float(exact.exp(1.0)), 1.0 / 3.0)
+        before = acceptance_chance(0.6, float(exact.exp(1.0)), 1.0 / 3.0)
+        return float(batch.economy.patience * (moved - before))
+
+    for accuracy in (1.0, 0.7, 0.5):
+        good, *bad = trust_won(accuracy)
+        assert good == pytest.approx(remembered(0.2 + 0.8 * accuracy))
+        assert bad == pytest.approx([remembered(0.8 * (1.0 - accuracy))] * len(bad))
+
+
 def test_what_several_levers_foretell_adds_up_and_multiplies() -> None:
     told = Foresight()
     told.join(Foresight(fine_good=0.1, fine_bad=[1.0, 2.0], reveal=0.5))
@@ -133,6 +162,9 @@ def test_what_several_levers_foretell_adds_up_and_multiplies() -> None:
     assert (told.fine_good, told.fine_bad) == (0.1, [1.5, 2.5])
     assert (told.pass_good, told.pass_bad) == (0.9, [0.25, 0.0])
     assert (told.reveal, told.halts) == (0.75, [(0.3, 1.0)])
+    told.join(Foresight(reveal=0.5, misread_good=0.1, misread_bad=0.2))
+    told.join(Foresight(reveal=0.5, misread_bad=0.5))
+    assert (told.misread_good, told.misread_bad) == (0.05, 0.6), "who speaks last is believed"
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.99), st.floats(0, 0.4), st.booleans())
@@ -256,6 +288,43 @@ def test_beliefs_about_audits_rest_on_the_time_in_which_they_were_in_force(monke
             assert chance == (5.0 * 0.5 + sum(mine)) / (5.0 + len(mine))
             checked += len(mine) > 0
     assert checked > 50
+
+
+def test_an_audit_that_errs_says_how_often_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Foresight] = []
+    foresee = RandomAudit.foresee
+    monkeypatch.setattr(RandomAudit, "foresee", lambda *words: told.append(foresee(*words)) or told[-1])
+    play([scenario(MIX, governance={"random_audit": {"probability": 0.5, "accuracy": 0.75}})])
+    assert told
+    for said in told:
+        assert np.array_equal(said.misread_good, 0.25 * said.reveal)
+        assert np.array_equal(said.misread_bad, 0.25 * said.reveal)
+
+
+@dataclass(frozen=True)
+class Fee(Lever):
+    """Fines every accepted deal a credit, ahead of audits."""
+
+    phase: ClassVar[int] = 30
+    neutral: ClassVar[dict[str, float]] = {"due": 0.0}
+    moves: ClassVar[str] = "initiator -> treasury"
+
+    due: float = param(1.0, about="fine", unit="credits", ge=0.0, le=1.0)
+
+    def on_settle(self, bench: Bench, deal: Deals) -> None:
+        """Take the fee."""
+        done = np.flatnonzero(deal.accepted)
+        bench.ledger.to_treasury(deal.row_a[done], np.full(len(done), 1_000_000))
+        deal.fine[done] += 1.0
+
+
+@pytest.mark.usefixtures("registries_as_they_were")
+def test_an_audit_reports_its_own_fine_and_not_what_other_levers_took() -> None:
+    lever("fee")(Fee)
+    governance = {"fee": {}, "random_audit": {"probability": 1.0, "penalty": 3.0}}
+    rich = {"initial_budget": 1e6}
+    audits = play([scenario(MIX, governance=governance, environment=rich, simulation=LONG)]).events("audited")
+    assert {audit["fine"] for audit in audits} == {0.0, 3.0}
 
 
 def test_audits_make_learning_deceivers_cautious_and_frozen_ones_only_partners_do() -> None:

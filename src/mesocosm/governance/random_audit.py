@@ -55,7 +55,9 @@ class RandomAudit(Lever):
         due = np.broadcast_to(np.rint(np.asarray(self.penalty) * 1e6), len(deal)).astype(np.int64)[hit]
         fine = np.minimum(due, np.maximum(bench.ledger.balance[row], 0))
         bench.ledger.to_treasury(row, fine)
-        deal.fine[hit] += fine / 1e6
+        fined = np.zeros(len(deal))
+        fined[hit] = fine / 1e6
+        deal.fine += fined
         deal.inspected |= drawn
         deal.audited |= drawn & by_outcome
         deal.told_good = np.where(drawn & by_outcome, ~bad, deal.told_good)
@@ -63,7 +65,7 @@ class RandomAudit(Lever):
         columns = {
             "v": np.where(deal.is_good[seen], 1, -1),
             "found": bad[seen],
-            "fine": np.where(bad, deal.fine, 0.0)[seen],
+            "fine": fined[seen],
         }
         bench.emit("audited", deal.row_a[seen], columns, deal.seq[seen])
 
@@ -79,6 +81,12 @@ class RandomAudit(Lever):
         by_outcome = np.asarray(self.reads) == "outcome"
         good = np.where(by_outcome, 1.0 - self.accuracy, ahead.look.doubt_good)
         bad = [np.where(by_outcome, self.accuracy, doubt) for doubt in ahead.look.doubt_bad]
+        reveal = np.where(by_outcome, chance, 0.0)
+        misread = reveal * (1.0 - self.accuracy)
         return Foresight(
-            fine_good=due * good, fine_bad=[due * found for found in bad], reveal=np.where(by_outcome, chance, 0.0)
+            fine_good=due * good,
+            fine_bad=[due * found for found in bad],
+            reveal=reveal,
+            misread_good=misread,
+            misread_bad=misread,
         )
