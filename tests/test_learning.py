@@ -293,7 +293,12 @@ def test_beliefs_about_audits_rest_on_the_time_in_which_they_were_in_force(monke
 def test_an_audit_that_errs_says_how_often_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Foresight] = []
     foresee = RandomAudit.foresee
-    monkeypatch.setattr(RandomAudit, "foresee", lambda *words: told.append(foresee(*words)) or told[-1])
+
+    def heard(lever: RandomAudit, bench: Bench, ahead: Ahead) -> Foresight:
+        told.append(foresee(lever, bench, ahead))
+        return told[-1]
+
+    monkeypatch.setattr(RandomAudit, "foresee", heard)
     play([scenario(MIX, governance={"random_audit": {"probability": 0.5, "accuracy": 0.75}})])
     assert told
     for said in told:

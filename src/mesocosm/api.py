@@ -255,7 +255,7 @@ class Lever:
         _refuse_misspelt(cls, Lever)
 
     def columns(self, n_rows: int, n_replicates: int) -> dict[str, Any]:
-        """State of its own that the lever keeps, by name."""
+        """State of its own that the lever keeps, by name: arrays of numbers, by row or by replicate."""
         return {}
 
     def cost(self, deal: Terms) -> tuple[Any, Any]:

@@ -28,7 +28,7 @@ from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, hold_while, kill_when, scheduled
 from mesocosm.runner.inputs import Order, check_orders, orders_of
 
-MODEL = "mesocosm-2"
+MODEL = "mesocosm-3"
 
 
 @dataclass
