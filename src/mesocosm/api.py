@@ -27,6 +27,7 @@ ACTIONS = ("pass", "post", "reply", "vote", "flag", "plan", "claim", "submit", "
 VISIBLE: dict[str, dict[str, str]] = {
     "act": {
         "role": "(k,) index into ROLES",
+        "skill": "(k,)",
         "luck": "(k,) keyed uniform for the choice of action",
         "task_stage": "(k,) TaskStatus of the task offered to the agent's role, 0 for none",
         "task_evidence": "(k,) odds that the submitted work is good, after an own look (verifiers)",
@@ -254,7 +255,7 @@ class Lever:
         _refuse_misspelt(cls, Lever)
 
     def columns(self, n_rows: int, n_replicates: int) -> dict[str, Any]:
-        """State of its own that the lever keeps, by name."""
+        """State of its own that the lever keeps, by name: arrays of numbers, by row or by replicate."""
         return {}
 
     def cost(self, deal: Terms) -> tuple[Any, Any]:

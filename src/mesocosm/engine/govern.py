@@ -34,6 +34,7 @@ class Seat:
 
     name: str
     lever: Lever  # parameters by replicate
+    asked: Lever  # the same as the scenarios have them, whatever was enacted since
     batch: Batch
     is_present: Mask  # (R,) replicates that asked for the lever
     fired: I64  # (R,) how often it did something in this epoch
@@ -262,7 +263,7 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
         lever = _with(target, parameters)
         present = np.array([name in scenario.governance for scenario in scenarios])
         own = lever.columns(batch.world.n_rows, n_replicates)
-        seats.append(Seat(name, lever, batch, present, np.zeros(n_replicates, dtype=np.int64), own))
+        seats.append(Seat(name, lever, lever, batch, present, np.zeros(n_replicates, dtype=np.int64), own))
     stack = Stack(sorted(seats, key=lambda seat: (seat.lever.phase, seat.name)), batch.world.seed.copy())
     stack.bring_into_force(batch)
     return stack

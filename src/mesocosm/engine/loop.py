@@ -15,6 +15,7 @@ from mesocosm.config.schema import Scenario
 from mesocosm.engine import bargain, season, settle, social
 from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
 from mesocosm.engine.govern import Stack, open_stack
+from mesocosm.engine.holdings import holdings
 from mesocosm.engine.rails import Rails, open_rails
 from mesocosm.env.events import BEFORE, Checkpoint, EventBatch, Opening, Tick
 from mesocosm.errors import UsageError
@@ -70,8 +71,13 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
                 return (yield from _end(batch, everyone, epoch, killed))
         season.end_epoch(batch, stack)
         yield from batch.flush()
-        yield Checkpoint(epoch, batch.step, batch.world.state_hashes((rails.tokens, rails.last_post)))
+        yield Checkpoint(epoch, batch.step, state_hashes(batch, rails, stack))
     return (yield from _end(batch, everyone, structure.epochs, COMPLETED))
+
+
+def state_hashes(batch: Batch, rails: Rails, stack: Stack) -> list[str]:
+    """SHA-256 over the state of each replicate: the world, the meters of the rails, and what levers hold."""
+    return batch.world.state_hashes((rails.tokens, rails.last_post), holdings(batch, stack))
 
 
 def _end(batch: Batch, everyone: I64, epochs: int, reason: str) -> Generator[Yielded, Any, str]:
