@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesocosm import exact
-from mesocosm.api import Enact
+from mesocosm.api import Acts, Enact, Policy, Proposals, View
 from mesocosm.cli.main import main
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import open_batch
 from mesocosm.env.foresight import Foresight
 from mesocosm.env.leniency import acceptance_chance, after_answer
+from mesocosm.registry import policy
 from mesocosm.runner.drive import Plan, drive
 from scenario_strategy import effort
 from trajectory import Event, play, scenario
@@ -86,6 +88,42 @@ def test_a_frozen_counterparty_leaves_lever_costs_out_of_its_own_bar() -> None:
 
     assert accepted("learning") > 20
     assert accepted("frozen") > 20
+
+
+@pytest.mark.usefixtures("registries_as_they_were")
+def test_a_policy_sees_at_every_question_which_of_its_agents_respond_to_levers() -> None:
+    seen: dict[str, set[tuple[int, bool]]] = defaultdict(set)
+
+    def note(question: str, view: View) -> None:
+        seen[question] |= set(zip(view.agent.tolist(), view.learning.tolist(), strict=True))
+
+    @policy("curious")
+    @dataclass(frozen=True)
+    class Curious(Policy):
+        """Looks whether it responds."""
+
+        adaptive = True
+
+        def act(self, view: View) -> Acts:
+            """Look, and pass."""
+            note("act", view)
+            return super().act(view)
+
+        def propose(self, view: View) -> Proposals:
+            """Look, and propose nothing."""
+            note("propose", view)
+            return super().propose(view)
+
+        def accept(self, view: View) -> Any:
+            """Look, and decline."""
+            note("accept", view)
+            return super().accept(view)
+
+    learning = scenario({"curious": 2, "honest": 2})
+    frozen = scenario({"honest": 2, "curious": 2}, adaptation="frozen")
+    play([learning, frozen])
+    expected = {(0, True), (1, True), (2, False), (3, False)}
+    assert seen == {"act": expected, "propose": expected, "accept": expected}
 
 
 def test_deceivers_who_learn_stop_exploiting_when_it_no_longer_pays() -> None:
