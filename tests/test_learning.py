@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mesocosm import exact
 from mesocosm.agents.prospects import Gains
-from mesocosm.api import Bench, Enact, Lever
+from mesocosm.api import Acts, Bench, Enact, Lever, Policy, Proposals, View
 from mesocosm.cli.main import main
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
@@ -28,7 +28,8 @@ from mesocosm.env.interaction import Deals
 from mesocosm.env.leniency import acceptance_chance, after_answer
 from mesocosm.env.population import slots_of
 from mesocosm.governance.random_audit import RandomAudit
-from mesocosm.registry import lever, param
+from mesocosm.registry import lever, param, policy
+from mesocosm.runner.drive import Plan, drive
 from scenario_strategy import effort
 from trajectory import Event, play, scenario
 
@@ -117,6 +118,42 @@ def test_levers_do_not_move_what_frozen_agents_weigh_in_the_long_run() -> None:
     bare = lived({})
     for governance in governments:
         assert lived(governance) == bare, governance
+
+
+@pytest.mark.usefixtures("registries_as_they_were")
+def test_a_policy_sees_at_every_question_which_of_its_agents_respond_to_levers() -> None:
+    seen: dict[str, set[tuple[int, bool]]] = defaultdict(set)
+
+    def note(question: str, view: View) -> None:
+        seen[question] |= set(zip(view.agent.tolist(), view.learning.tolist(), strict=True))
+
+    @policy("curious")
+    @dataclass(frozen=True)
+    class Curious(Policy):
+        """Looks whether it responds."""
+
+        adaptive = True
+
+        def act(self, view: View) -> Acts:
+            """Look, and pass."""
+            note("act", view)
+            return super().act(view)
+
+        def propose(self, view: View) -> Proposals:
+            """Look, and propose nothing."""
+            note("propose", view)
+            return super().propose(view)
+
+        def accept(self, view: View) -> Any:
+            """Look, and decline."""
+            note("accept", view)
+            return super().accept(view)
+
+    learning = scenario({"curious": 2, "honest": 2})
+    frozen = scenario({"honest": 2, "curious": 2}, adaptation="frozen")
+    play([learning, frozen])
+    expected = {(0, True), (1, True), (2, False), (3, False)}
+    assert seen == {"act": expected, "propose": expected, "accept": expected}
 
 
 def test_deceivers_who_learn_stop_exploiting_when_it_no_longer_pays() -> None:
@@ -433,9 +470,68 @@ def test_a_run_notes_how_often_each_of_its_levers_did_something() -> None:
     assert fired["random_audit"] == sum(deal["audited"] for deal in accepted)
     assert fired["circuit_breaker"] == len(played.events("frozen"))
     assert fired["sham"] == len(played.notes("note"))
-    assert fired["externality_internalisation"] == len(accepted)
+    judged = [deal for deal in deals if deal["reason"] in ("accepted", "declined", "uncovered", "over_budget")]
+    assert fired["externality_internalisation"] == len(judged) > len(accepted)
     assert fired["bandwidth_cap"] == 0
     assert {note["epoch"] for note in played.notes("fired")} == {0, 1, 2}
+
+
+def test_other_luck_counts_as_drawn_once_whatever_else_is_enacted_in_whichever_replicate() -> None:
+    each = scenario(MIX, governance={"redraw": {"stream": 1}, "transaction_tax": {"rate": 0.1}})
+
+    def tax_again(tick: Any) -> Any:
+        return [Enact("transaction_tax", "rate", 0.1 * tick.step, 1)] if tick.turn == 0 else None
+
+    def counts(played: Any, replicate: int) -> list[int]:
+        return [note["count"] for note in played.notes("fired", replicate=replicate) if note["lever"] == "redraw"]
+
+    alone, both = play([each], [7]), play([each, each], [7, 8], orders=tax_again)
+    assert both.note[0] == alone.note[0], "an order for the other replicate leaves this one's notes as they are"
+    assert counts(alone, 0) == counts(both, 0) == counts(both, 1) == [1, 0]
+
+
+def test_luck_that_is_enacted_anew_counts_again() -> None:
+    streams = {2: 3, 4: 3, 6: 0, 8: 3}
+    each = scenario(MIX, governance={"redraw": {"stream": 1}})
+
+    def redraw(tick: Any) -> Any:
+        return [Enact("redraw", "stream", streams[tick.step])] if tick.turn == 0 and tick.step in streams else None
+
+    told = [note["count"] for note in play([each], orders=redraw).notes("fired")]
+    assert told == [2, 1], "1 at the start and 3 in step 2; 3 again in step 4 and none in step 6 draw nothing new"
+
+
+@pytest.mark.parametrize("kind", ["learning", "frozen"])
+def test_a_lever_that_only_deters_is_not_said_to_have_done_nothing(kind: str) -> None:
+    def flags(**governance: Any) -> list[str]:
+        each = scenario({"honest": 3}, adaptation=kind, governance=governance)
+        return [flag for flag in drive(Plan([each], [1], "epoch")).flags[0] if "lever" in flag]
+
+    assert flags(transaction_tax={"rate": 1.0}) == [
+        "the lever transaction_tax acted on no deal: any effect it had is that of agents who expected it to"
+    ]
+    assert flags(bandwidth_cap={"max_actions": 1_000_000}) == [
+        "the lever bandwidth_cap never fired: it did nothing at all"
+    ]
+
+
+def test_what_agents_cannot_expect_did_nothing_where_it_never_fired() -> None:
+    def flags(kind: str) -> list[str]:
+        each = scenario({"opportunistic": 3}, adaptation=kind, governance={"circuit_breaker": {"threshold": 0.99}})
+        return [flag for flag in drive(Plan([each], [1], "epoch")).flags[0] if "lever" in flag]
+
+    assert flags("frozen") == ["the lever circuit_breaker never fired: it did nothing at all"]
+    assert flags("learning") == [
+        "the lever circuit_breaker acted on no deal: any effect it had is that of agents who expected it to"
+    ]
+
+
+def test_harm_that_agents_are_made_to_feel_counts_where_it_keeps_them_from_agreeing() -> None:
+    rho = {"externality_internalisation": {"rho_a": 5.0, "rho_b": 5.0}}
+    outcome = drive(Plan([scenario(MIX, acceptance="joint", governance=rho)], [1], "epoch"))
+    assert sum(row["acceptance_rate"] for row in outcome.rows[0]) == 0.0
+    assert outcome.fired[0]["externality_internalisation"] > 0
+    assert not [flag for flag in outcome.flags[0] if "lever" in flag]
 
 
 def test_a_run_that_replays_decisions_tells_its_error_and_how_much_of_it_is_luck(

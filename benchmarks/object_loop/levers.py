@@ -119,9 +119,9 @@ class ExternalityInternalisation(Lever):
         return self.params["rho_a"], self.params["rho_b"]
 
     def on_settle(self, deals: list[Deal]) -> None:
-        """It acts on every accepted deal."""
+        """It acts on every deal that is judged, whether or not it is then accepted and can be paid."""
         if max(self.internalise()) > 0.0:
-            self.fired += sum(deal.accepted for deal in deals)
+            self.fired += sum(deal.reason in ("accepted", "declined", "uncovered", "over_budget") for deal in deals)
 
 
 class TransactionTax(Lever):

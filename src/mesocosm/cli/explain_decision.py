@@ -20,6 +20,7 @@ HEADS = {
     "gain if good": "gain+",
     "gain if bad": "gain-",
     "private cost": "cost",
+    "freeze expected": "freeze",
     "fine expected if bad": "fine-",
 }
 LEGEND = "e effort, d disguise; + if the outcome is good, - if it is bad"

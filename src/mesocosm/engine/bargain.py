@@ -100,7 +100,7 @@ def _ask_proposers(
             source = proposal_source(batch, mine, met.candidate, met.exists, met.x)
             view = build_view(batch, player, "propose", mine, source, player.policy.adaptive and not learns)
             told = foretell(batch, stack, mine, met.candidate, met.x) if learns else None
-            view = view.also(learning=learns, foresight=told)
+            view = view.also(foresight=told)
             if player.policy.external:
                 detail = own_facts(batch, mine) | {
                     "candidate": [batch.world.slot[other] for other in met.candidate],

@@ -65,6 +65,7 @@ def build_view(
         "epoch": batch.epoch,
         "rule": batch.economy.at(batch.world.replicate[row]) if is_blind else batch.rule_at(row),
         "menu": batch.menu,
+        "learning": batch.learns[row],
     }
     for name in asked:
         if name in source:

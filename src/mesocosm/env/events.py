@@ -123,6 +123,8 @@ class Reason(IntEnum):
     refused_by_lever = 6
 
 
+#: what a deal came to where the counterparty's judgement of it decided, whether or not it could then be paid
+JUDGED = (Reason.accepted, Reason.declined, Reason.uncovered, Reason.over_budget)
 REASONS = np.array([reason.name for reason in Reason], dtype=object)
 
 

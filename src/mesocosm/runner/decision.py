@@ -77,7 +77,7 @@ def explain_decision(run: str | Path, agent: str | int, step: int) -> Explanatio
     """Simulate a run again up to a step and tell what an agent weighed and decided in it.
 
     Params   run: as for load_run; agent: slot, or id as in a_07; step: within the run, counted from 0.
-    Raises   UsageError when the run has no such agent or step.
+    Raises   UsageError when the run has no such agent or step, or was ended before it came to the step.
     """
     log = read_log(find_run(run))
     scenario, seed = scenario_of(log), log.header.seed
@@ -103,6 +103,9 @@ def explain_decision(run: str | Path, agent: str | int, step: int) -> Explanatio
             reply.append(decider.decide(item))
         elif isinstance(item, Tick | Opening):
             reply.append(orders(item))
+    if batch.step < step:
+        why = f" ({log.end.reason})" if log.end is not None else ""
+        raise UsageError(f"--step {step}: this run was ended early{why}, and its last step is {batch.step}.")
     return Explanation(
         agent=agent_name(slot),
         policy=batch.cast[int(batch.world.code[slot])].name,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mesocosm.api import Control, DecisionRequest, Kill
 from mesocosm.config.schema import Scenario
-from mesocosm.engine.batch import open_batch
+from mesocosm.engine.batch import Batch, open_batch
+from mesocosm.engine.govern import expected_by_anybody
 from mesocosm.engine.loop import play_batch
 from mesocosm.env.economy import Columns
 from mesocosm.env.events import Checkpoint, EventBatch, Opening, Tick
@@ -147,9 +148,18 @@ def drive(
     if logs is not None:
         logs.end(outcome.reason, len(outcome.rows[0]))
     _sum_up(whole, outcome)
-    for flags, fired in zip(outcome.flags, outcome.fired, strict=True):
-        flags += [f"the lever {name} never fired: it did nothing at all" for name, count in fired.items() if not count]
+    _flag_idle_levers(batch, outcome)
     return outcome
+
+
+def _flag_idle_levers(batch: Batch, outcome: Outcome) -> None:
+    """Say which levers never did anything, and whether they may have worked all the same: by being expected."""
+    for replicate, fired in enumerate(outcome.fired):
+        for name in (name for name, count in fired.items() if not count):
+            told = f"the lever {name} never fired: it did nothing at all"
+            if expected_by_anybody(batch, name)[replicate]:
+                told = f"the lever {name} acted on no deal: any effect it had is that of agents who expected it to"
+            outcome.flags[replicate].append(told)
 
 
 def _count_fired(batch: EventBatch, fired: list[dict[str, int]]) -> None:

@@ -23,8 +23,9 @@ def orders_of(log: Log) -> list[Order]:
     """
     try:
         table = log.columns("input")
-    except (ValueError, OverflowError) as error:
-        raise LogDamaged(str(log.path), 0, 0, f"an input that no run can have written: {error}") from error
+    except (UsageError, ValueError, OverflowError) as error:
+        why = f"an input that no run can have written: {error.__cause__ or error}"
+        raise LogDamaged(str(log.path), 0, 0, why) from error
     orders: list[Order] = []
     for index, question in enumerate(table["question"].tolist()):
         if question not in ("enact", "kill"):
