@@ -175,7 +175,7 @@ def test_an_audit_that_reads_no_better_than_chance_is_thought_to_teach_partners_
 
     def trust_won(accuracy: float) -> list[float]:
         misread = 1.0 - accuracy
-        told = Foresight(reveal=1.0, misread_good=misread, misread_bad=misread)
+        told = Foresight(reveal=1.0, false_alarm=misread, oversight=misread)
         row = SimpleNamespace(rule=batch.economy, look=look, foresight=told, transfers=np.zeros((1, 1)), **known)
         gains = Gains(row, range(len(look.p_bad)))  # type: ignore[arg-type]
         return [float(gains.trust_good[0]), *(float(gains.trust_bad[d][0]) for d in gains.trust_bad)]
@@ -199,9 +199,9 @@ def test_what_several_levers_foretell_adds_up_and_multiplies() -> None:
     assert (told.fine_good, told.fine_bad) == (0.1, [1.5, 2.5])
     assert (told.pass_good, told.pass_bad) == (0.9, [0.25, 0.0])
     assert (told.reveal, told.halts) == (0.75, [(0.3, 1.0)])
-    told.join(Foresight(reveal=0.5, misread_good=0.1, misread_bad=0.2))
-    told.join(Foresight(reveal=0.5, misread_bad=0.5))
-    assert (told.misread_good, told.misread_bad) == (0.05, 0.6), "who speaks last is believed"
+    told.join(Foresight(reveal=0.5, false_alarm=0.1, oversight=0.2))
+    told.join(Foresight(reveal=0.5, oversight=0.5))
+    assert (told.false_alarm, told.oversight) == (0.05, 0.6), "who speaks last is believed"
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.99), st.floats(0, 0.4), st.booleans())
@@ -339,8 +339,8 @@ def test_an_audit_that_errs_says_how_often_it_does(monkeypatch: pytest.MonkeyPat
     play([scenario(MIX, governance={"random_audit": {"probability": 0.5, "accuracy": 0.75}})])
     assert told
     for said in told:
-        assert np.array_equal(said.misread_good, 0.25 * said.reveal)
-        assert np.array_equal(said.misread_bad, 0.25 * said.reveal)
+        assert np.array_equal(said.false_alarm, 0.25 * said.reveal)
+        assert np.array_equal(said.oversight, 0.25 * said.reveal)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mesocosm.analysis.economies import draw_economies
 from mesocosm.analysis.equivalence import VerdictKind
 from mesocosm.analysis.multiplicity import holm, max_t
 from mesocosm.analysis.pilot import run_pilot
-from mesocosm.analysis.statistics import AUTO, paired_effect
+from mesocosm.analysis.statistics import paired_effect
 from mesocosm.analysis.study import StudyResults, read_study, sweep, with_seeds
 from mesocosm.analysis.study_plan import plan_study, play_study
 from mesocosm.analysis.study_plot import figure_of_study
@@ -70,8 +70,26 @@ def test_an_effect_is_the_paired_difference_of_the_runs_themselves(found: StudyR
         rows = table.filter(table["setting"] == setting).sort("seed")
         audit, base = (rows.filter(rows["arm"] == arm)["toxicity_true"].to_numpy() for arm in ("audit", "base"))
         effect = found.effect("toxicity_true", "audit", setting)
-        assert effect == paired_effect(audit, base, 0.95, AUTO)
+        assert effect == paired_effect(audit, base, 0.95)
         assert effect.change < -0.02
+
+
+def test_intervals_are_students_unless_the_study_asks_for_bca(tmp_path: Path) -> None:
+    asked = {"interval": "bca", "seeds": 32, "settings": {}, "robustness": None, "controls": False}
+    drawn = sweep(design(**asked), workers=1, output=tmp_path)
+    plain = sweep(design(**asked | {"interval": "t"}), workers=1, output=tmp_path)
+    effects = [one.effect("toxicity_true", "audit") for one in (drawn, plain)]
+    assert [effect.method for effect in effects] == ["bca", "t"]
+    assert effects[0].change == effects[1].change
+    assert effects[0].low != effects[1].low
+    with pytest.raises(ConfigError, match="bca needs at least 30 seeds"):
+        design(**asked | {"seeds": 29})
+
+
+def test_too_few_seeds_to_find_anything_are_told(tmp_path: Path) -> None:
+    few = sweep(design(seeds=5, settings={}, robustness=None), workers=1, output=tmp_path)
+    assert "5 seeds are too few" in " ".join(study_sentences(few))
+    assert {one.verdict.kind for one in few.contrasts if one.arm == "audit"} == {VerdictKind.UNDECIDED}
 
 
 def test_arms_of_all_settings_are_one_family(found: StudyResults) -> None:

@@ -193,7 +193,7 @@ def test_equivalence_without_spread_without_pairs_and_without_margin() -> None:
         (0.15, 0.05, "real", "rises, but maybe by less than 0.1, which matters"),
         (-0.05, 0.01, "small", "falls, but by less than 0.1: real, and too small to matter"),
         (0.005, 0.02, "none", "does not change by as much as 0.1: no effect that matters"),
-        (0.05, 0.05, "undecided", "may or may not change: undecided; about 60 more seeds would tell"),
+        (0.05, 0.05, "undecided", "may or may not change: undecided; about 100 fresh seeds would tell"),
         (0.0, 0.0, "exactly zero", "does not change at all: exactly 0 in every pair"),
     ],
 )
@@ -213,7 +213,7 @@ def test_an_undefined_effect_has_no_verdict() -> None:
 def test_without_a_smallest_effect_only_the_sign_is_judged() -> None:
     assert verdict_of(made(-0.3, 0.05)).words == "falls"
     undecided = verdict_of(made(0.0, 0.05))
-    assert undecided.more_seeds is None
+    assert undecided.fresh_seeds is None
     assert undecided.words.endswith("undecided, and without a smallest effect of interest it stays so")
 
 
@@ -254,7 +254,7 @@ def test_an_arm_of_a_family_is_judged_by_the_familys_numbers() -> None:
     none = made(0.01, 0.045)
     assert verdict_of(none, 0.1).kind is VerdictKind.NONE
     assert verdict_of(none, 0.1, family=4).kind is VerdictKind.UNDECIDED, "no effect is shown at alpha / family, too"
-    more = [verdict_of(made(0.05, 0.05), 0.1, family=size).more_seeds or 0 for size in (1, 4)]
+    more = [verdict_of(made(0.05, 0.05), 0.1, family=size).fresh_seeds or 0 for size in (1, 4)]
     assert more[1] > more[0]
 
 
@@ -273,7 +273,7 @@ def test_verdicts_mirror_and_never_contradict_their_interval(
         assert min(abs(effect.low), abs(effect.high)) > 0.1
     if found.kind in (VerdictKind.SMALL, VerdictKind.NONE):
         assert abs(change) < 0.1
-    assert (found.more_seeds is not None) == (found.kind is VerdictKind.UNDECIDED and least is not None)
+    assert (found.fresh_seeds is not None) == (found.kind is VerdictKind.UNDECIDED and least is not None)
     assert len(f"True social welfare {found.words}.") <= 160
 
 

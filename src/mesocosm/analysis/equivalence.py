@@ -94,7 +94,7 @@ class Verdict:
     direction: str  # "rises", "falls", or "" where 0 is not excluded
     expectation: Expectation
     smallest_effect: float | None
-    more_seeds: int | None  # that would decide it, where it is undecided and a smallest effect was given
+    fresh_seeds: int | None  # of a new study that would decide it, where undecided and a smallest effect was given
 
     @property
     def words(self) -> str:
@@ -126,9 +126,9 @@ class Verdict:
                 return "is undefined: fewer than two pairs have a value"
 
     def _missing(self) -> str:
-        if self.more_seeds is None:
+        if self.fresh_seeds is None:
             return "" if self.smallest_effect is not None else ", and without a smallest effect of interest it stays so"
-        return f"; about {self.more_seeds:,} more {'seed' if self.more_seeds == 1 else 'seeds'} would tell"
+        return f"; about {self.fresh_seeds:,} fresh seeds would tell"
 
 
 def verdict_of(
@@ -173,7 +173,7 @@ def verdict_of(
     elif small:
         kind = VerdictKind.NONE
     elif smallest_effect is not None:
-        missing = _more_seeds(effect, smallest_effect, alpha, family)
+        missing = _fresh_seeds(effect, smallest_effect, alpha, family)
     return Verdict(kind, direction, _expectation(kind, direction, expected), smallest_effect, missing)
 
 
@@ -193,15 +193,15 @@ def _size(low: float, high: float, smallest_effect: float | None, small: bool) -
     return VerdictKind.SMALL if small or -smallest_effect < low <= high < smallest_effect else VerdictKind.REAL
 
 
-def _more_seeds(effect: PairedEffect, smallest_effect: float, alpha: float, family: int) -> int | None:
-    """Seeds until the interval is narrower than the smallest effect; at least one, or None beyond all measure."""
+def _fresh_seeds(effect: PairedEffect, smallest_effect: float, alpha: float, family: int) -> int | None:
+    """Seeds with which the interval is narrower than the smallest effect, or None beyond all measure."""
     try:
         needed = seeds_to_decide(
             effect.standard_error * math.sqrt(effect.n), smallest_effect, alpha=alpha, family=family
         )
     except UsageError:
         return None
-    return max(needed - effect.n, 1)
+    return needed
 
 
 def _expectation(kind: VerdictKind, direction: str, expected: str | None) -> Expectation:

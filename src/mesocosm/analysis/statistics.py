@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm.analysis.resampling import resampled_means
+from mesocosm.config.study_schema import BCA_SEEDS_LEAST
 from mesocosm.errors import UsageError, nearest
 
 F64 = NDArray[np.float64]
 CONFIDENCE = 0.95
 T, BCA, AUTO = "t", "bca", "auto"
 METHODS = (T, BCA, AUTO)
-BCA_SEEDS_LEAST = 30  # below, a bootstrap interval is too short: the t interval covers better
 
 
 @dataclass(frozen=True)

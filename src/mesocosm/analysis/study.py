@@ -15,7 +15,7 @@ from mesocosm.analysis.equivalence import Verdict, verdict_of
 from mesocosm.analysis.multiplicity import Family, holm, max_t
 from mesocosm.analysis.proportions import Proportion
 from mesocosm.analysis.robustness import Influence, rank_influences, sign_share
-from mesocosm.analysis.statistics import AUTO, PairedEffect, paired_effect
+from mesocosm.analysis.statistics import AUTO, BCA, PairedEffect, T, paired_effect
 from mesocosm.analysis.study_plan import StudyPlan, amendments, plan_study, play_study, study_folder
 from mesocosm.config.study import BASE, Design, load_study, study_from_dict, study_to_dict
 from mesocosm.errors import UsageError
@@ -74,7 +74,12 @@ class StudyResults:
         """
         where = self.settings[0] if setting is None else setting
         treated, base = (self._values(metric, name, where, agent_type) for name in (arm, BASE))
-        return paired_effect(treated, base, self.design.study.confidence, AUTO)
+        return paired_effect(treated, base, self.design.study.confidence, self.method)
+
+    @property
+    def method(self) -> str:
+        """How intervals are found: as the study says, and by Student's t where too few pairs are left for BCa."""
+        return AUTO if self.design.study.interval == BCA else T
 
     def _values(self, metric: str, arm: str, setting: str, agent_type: str | None) -> Any:
         if (setting, arm) not in self.runs:
@@ -121,7 +126,7 @@ class StudyResults:
                 list(doses.values()),
                 [self.differences(study.primary, arm, setting) for arm in doses],
                 confidence=study.confidence,
-                method=AUTO,
+                method=self.method,
             )
             for setting in self.settings
         }

@@ -47,7 +47,7 @@ def _contrast(contrast: Contrast) -> dict[str, Any]:
     told = {name: value for name, value in vars(contrast).items() if name not in ("effect", "verdict")}
     verdict = contrast.verdict
     words = {"kind": verdict.kind, "direction": verdict.direction, "expectation": verdict.expectation}
-    more = {"more_seeds": verdict.more_seeds, "words": verdict.words}
+    more = {"fresh_seeds": verdict.fresh_seeds, "words": verdict.words}
     return told | {"effect": vars(contrast.effect), "verdict": words | more}
 
 

@@ -32,6 +32,12 @@ def short_verdict(contrast: Contrast) -> str:
 
 def study_sentences(found: StudyResults) -> Iterator[str]:
     """The findings of a study, one a sentence, the most important first."""
+    family, study = found.family, found.design.study
+    if family.size and not family.can_reject(study.alpha):
+        yield (
+            f"{len(found.seeds)} seeds are too few: the smallest p value they allow is {family.least:.3f}, so nothing "
+            f"can be told from luck at {100 * study.confidence:.0f} %."
+        )
     yield from _counted(found)
     for setting, trend in found.trends.items():
         yield _dose(found, setting, trend)
@@ -64,18 +70,22 @@ def _counted(found: StudyResults) -> Iterator[str]:
     }
     for kind, words in told.items():
         if count[kind]:
-            yield f"{metric} {words.format(f'{count[kind]} of {total} arms')}{_more_seeds(found, kind)}."
+            yield f"{metric} {words.format(f'{count[kind]} of {total} arms')}{_fresh_seeds(found, kind)}."
     against = [c.arm for c in found.contrasts if c.verdict.expectation is Expectation.AGAINST]
     if against:
         yield f"Against expectation (!): {_listed(against)}; {study.expect} was expected."
 
 
-def _more_seeds(found: StudyResults, kind: VerdictKind) -> str:
+def _fresh_seeds(found: StudyResults, kind: VerdictKind) -> str:
     if kind is not VerdictKind.UNDECIDED:
         return ""
-    more = [contrast.verdict.more_seeds for contrast in found.contrasts if contrast.verdict.kind is kind]
+    more = [contrast.verdict.fresh_seeds for contrast in found.contrasts if contrast.verdict.kind is kind]
     known = [count for count in more if count is not None]
-    return f"; about {max(known):,} more seeds would decide all of them" if known and len(known) == len(more) else ""
+    return (
+        f"; a new study of about {max(known):,} fresh seeds would decide all of them"
+        if known and len(known) == len(more)
+        else ""
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -11,6 +11,7 @@ from mesocosm.config.schema import Items, Section, broken_rule, knob, plain_text
 FIRST_REPORTING_SEED = 1000  # seeds below 100 are for tuning, from here on for reporting
 TUNING_SEEDS = 100
 ARMS_MAX = 1_000
+BCA_SEEDS_LEAST = 30  # below, a bootstrap interval is too short: the t interval covers better
 #: names that the arms of every study have anyway
 RESERVED = ("base", "sham", "redraw", "oracle")
 
@@ -107,10 +108,17 @@ class Study(Section):
     metrics: Annotated[tuple[str, ...], Items] = knob((), "Further metrics to report.", max_length=100)
     seeds: Seeds = Field(description="How many seeds, and what for.")
     confidence: float = knob(0.95, "Confidence of the intervals.", ge=0.5, le=0.9999)
+    interval: Literal["t", "bca"] = knob("t", "Student's t, or BCa by drawing seeds again, from 30 seeds on.")
     power: float = knob(0.8, "Chance of finding the smallest effect that a pilot plans for.", ge=0.5, le=0.999)
     robustness: RobustnessPlan | None = knob(None, "Whether the findings hold in other economies, too.")
 
     _texts = field_validator("question")(plain_text)
+
+    @model_validator(mode="after")
+    def _enough_for_bca(self) -> Self:
+        if self.interval == "bca" and len(self.seeds.chosen) < BCA_SEEDS_LEAST:
+            raise broken_rule("interval", f"bca needs at least {BCA_SEEDS_LEAST} seeds; with fewer it is too short")
+        return self
 
     @property
     def alpha(self) -> float:

@@ -93,15 +93,15 @@ class Foresight:
     pass_good: Any = None  # chance that levers let a good outcome through to the counterparty; None for always
     pass_bad: Any = None  # [d]; None for always
     reveal: Any = 0.0  # chance that levers bring the outcome to light, or what they take for it
-    misread_good: Any = 0.0  # chance that they say bad of a good outcome, at most `reveal`
-    misread_bad: Any = 0.0  # chance that they say good of a bad one
+    false_alarm: Any = 0.0  # chance that they say bad of a good outcome, at most `reveal`
+    oversight: Any = 0.0  # chance that they say good of a bad one
     halts: list[tuple[Any, Any]] = field(default_factory=list)  # where expected 1-p exceeds the first, lose the second
 
     def join(self, other: Foresight) -> None:
         """Add what another lever foretells, which acts after those joined before and has the last word."""
         self.fine_good = self.fine_good + other.fine_good
-        self.misread_good = (1.0 - other.reveal) * self.misread_good + other.misread_good
-        self.misread_bad = (1.0 - other.reveal) * self.misread_bad + other.misread_bad
+        self.false_alarm = (1.0 - other.reveal) * self.false_alarm + other.false_alarm
+        self.oversight = (1.0 - other.reveal) * self.oversight + other.oversight
         self.reveal = self.reveal + (1.0 - self.reveal) * other.reveal  # exact where one of them is 0
         self.halts = [*self.halts, *other.halts]
         if other.pass_good is not None:

@@ -87,6 +87,6 @@ class RandomAudit(Lever):
             fine_good=due * good,
             fine_bad=[due * found for found in bad],
             reveal=reveal,
-            misread_good=misread,
-            misread_bad=misread,
+            false_alarm=misread,
+            oversight=misread,
         )
