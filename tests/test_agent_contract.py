@@ -144,6 +144,16 @@ def test_the_worked_example_fits_in_30_lines(honest_example: Path) -> None:
 # --- what agents are told
 
 
+def audits_of(played: Any) -> dict[int, tuple[bool, float]]:
+    """What was found of each interaction that was audited, and the fine."""
+    return {
+        int(cause): (bool(found), float(fine))
+        for batch in played.batches
+        if batch.kind == "audited"
+        for cause, found, fine in zip(batch.cause, batch.column["found"], batch.column["fine"], strict=True)
+    }
+
+
 def test_an_agent_learns_of_its_interactions_only_what_its_side_may_know() -> None:
     told: list[tuple[str, InteractionOutcome]] = []
 
@@ -178,6 +188,7 @@ def test_an_agent_learns_of_its_interactions_only_what_its_side_may_know() -> No
         for side in ("initiator", "counterparty")
         if slot_of_agent(getattr(deal, side)) in listeners
     ]
+    fines = {seq: fine for seq, (_, fine) in audits_of(played).items()}
     assert len(told) == len(logged) > 50
     for (name, outcome), (side, deal) in zip(told, logged, strict=True):
         assert name == getattr(deal, side)
@@ -185,9 +196,48 @@ def test_an_agent_learns_of_its_interactions_only_what_its_side_may_know() -> No
         assert outcome.accepted == deal.accepted
         assert outcome.v == (deal.v if deal.discovered or deal.audited else None)
         assert outcome.p == (deal.p if deal.accepted else None)
-        gained = deal.pi_a - deal.private_cost if outcome.is_initiator else deal.pi_b
+        gained = deal.pi_a - deal.private_cost - fines.get(deal.seq, 0.0) if outcome.is_initiator else deal.pi_b
         assert outcome.payoff == pytest.approx(gained if deal.accepted else 0.0, abs=1e-12)
     assert {outcome.v for _, outcome in told} == {None, 1, -1}
+
+
+@pytest.mark.parametrize("detail", [True, False])
+def test_an_agent_is_told_what_an_audit_read_and_pays_its_fines(detail: bool) -> None:
+    told: list[InteractionOutcome] = []
+
+    @agent("fined")
+    class Fined(Plain):
+        """Works a little for whoever comes first, and listens."""
+
+        def propose_interaction(self, observation: Observation) -> InteractionProposal:
+            return InteractionProposal(observation.candidates[0].agent_id, effort=0.5)
+
+        def accept_interaction(self, proposal: InteractionProposal) -> bool:
+            return True
+
+        def update_state(self, outcome: InteractionOutcome) -> None:
+            told.append(outcome)
+
+    audit = ("probability=1.0", "accuracy=0.5", "penalty=3.0")
+    wanted = ("simulation.epochs=2", "trust.discovery=0.0", *(f"governance.random_audit.{each}" for each in audit))
+    scenario = scenario_with({"honest": "fined", "opportunistic": "fined", "deceptive": "fined"}, *wanted)
+    played = play([scenario], [5], detail=True)
+    events = {seq: deal for batch in played.batches if batch.kind == "interaction"
+              for seq, deal in zip(batch.seq.tolist(), soft_interactions(batch), strict=True)}  # fmt: skip
+    audits = audits_of(played)
+    if not detail:
+        told.clear()
+        play([scenario], [5], detail=False)
+    expected = [(deal, *audits.get(seq, (None, 0.0))) for seq, deal in events.items() for _ in range(2)]
+    assert len(told) == len(expected) > 100
+    misread = fined = 0
+    for outcome, (deal, found, fine) in zip(told, expected, strict=True):
+        assert outcome.v == (None if found is None else -1 if found else 1)
+        gained = deal.pi_a - deal.private_cost - fine if outcome.is_initiator else deal.pi_b
+        assert outcome.payoff == pytest.approx(gained if deal.accepted else 0.0, abs=1e-12)
+        misread += outcome.v is not None and outcome.v != deal.v
+        fined += fine == 3.0
+    assert min(misread, fined) > 20
 
 
 def test_an_observation_shows_own_standing_the_feed_and_the_menus() -> None:

@@ -139,9 +139,9 @@ class InteractionProposal:
 class InteractionOutcome:
     """What one side learns of an interaction it took part in.
 
-    Params   payoff: what this side got, private cost included (credits and reputation's worth), 0 if not accepted; p:
-             the chance of a good outcome by what could be observed, None if not accepted; v: +1 or -1 if it came to
-             light (discovered or audited), else None.
+    Params   payoff: what this side got after private cost and fines (credits and reputation's worth), 0 if not
+             accepted; p: the chance of a good outcome by what could be observed, None if not accepted; v: +1 or -1 if
+             it came to light, else None: as it was if discovered, else as an audit read it, which may be wrong.
     """
 
     initiator_id: str

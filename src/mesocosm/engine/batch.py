@@ -107,10 +107,10 @@ class Batch:
         self.events.append(EventBatch(kind, self.epoch, self.step, self.turn, replicate, seq, values))
 
     def insert_interactions(
-        self, replicate: I64, seq: I64, values: dict[str, Any], cause: I64 | None, before: int
+        self, replicate: I64, seq: I64, values: dict[str, Any], cause: I64 | None, before: int, aside: dict[str, Any]
     ) -> None:
         """Keep already numbered interactions, ahead of the events from position `before` on that they led to."""
-        made = EventBatch("interaction", self.epoch, self.step, self.turn, replicate, seq, values, cause)
+        made = EventBatch("interaction", self.epoch, self.step, self.turn, replicate, seq, values, cause, aside)
         self.events.insert(before, made)
 
     def annotate(self, kind: str, replicate: I64, values: dict[str, Any]) -> None:

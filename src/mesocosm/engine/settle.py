@@ -191,7 +191,9 @@ def _log(batch: Batch, deal: Deals, cause: I64 | None, before: int) -> None:
     }
     if batch.detail:
         values |= _details(deal)
-    batch.insert_interactions(deal.replicate, deal.seq, values, cause, before)
+    told_v = np.where(np.where(deal.discovered, deal.is_good, deal.told_good), 1, -1)
+    aside = {"told_v": np.where(deal.discovered | deal.audited, told_v, 0), "fine": deal.fine}
+    batch.insert_interactions(deal.replicate, deal.seq, values, cause, before, aside)
 
 
 def _note_replays(batch: Batch, deal: Deals) -> None:

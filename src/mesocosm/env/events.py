@@ -135,7 +135,9 @@ class EventBatch:
     Shapes   k = events. Rows are grouped by replicate in ascending order, and by seq within a replicate.
     `seq` numbers the trajectory events of a replicate from 0 without gaps; for annotations it is the seq of the
     last trajectory event before them. `cause` holds the seq of the event that led to each, -1 for none.
-    `column` maps a field of EVENT_FIELDS[kind] to its values (arrays or lists of length k).
+    `column` maps a field of EVENT_FIELDS[kind] to its values (arrays or lists of length k). `aside` has what only those
+    who took part learn, at every level and in no log: of an interaction `told_v`, +1 or -1 as the outcome came to light
+    and 0 where it did not, and `fine`, credits that governance took from the initiator afterwards.
     """
 
     kind: str
@@ -146,6 +148,7 @@ class EventBatch:
     seq: I64  # (k,)
     column: dict[str, Any] = field(default_factory=dict)
     cause: I64 | None = None  # (k,)
+    aside: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_annotation(self) -> bool:

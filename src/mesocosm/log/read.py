@@ -155,7 +155,7 @@ def _batch_of(lines: list[bytes], log: Log) -> EventBatch:
 
 
 def _batch(kind: str, table: Table) -> EventBatch:
-    first = {name: int(table[name][0]) for name in ("epoch", "step", "turn")}
+    first: dict[str, Any] = {name: int(table[name][0]) for name in ("epoch", "step", "turn")}
     own = {name: table[name] for name in EVENT_FIELDS[kind]}
     replicate = np.zeros(len(table["seq"]), dtype=np.int64)
     return EventBatch(kind=kind, **first, replicate=replicate, seq=table["seq"], column=own, cause=table["cause"])

@@ -167,18 +167,19 @@ class AgentsDriver:
         if agent is None:
             return
         accepted = bool(column["accepted"][row])
-        came_to_light = bool(column["discovered"][row] or column["audited"][row])
+        told_v = int(batch.aside["told_v"][row])
         by_outcome = self._scenarios[replicate].payoff.settle_on == "outcome"
         payoff = float(column[("pi_a" if is_initiator else "pi_b") + ("_true" if by_outcome else "")][row])
+        lost = float(column["private_cost"][row] + batch.aside["fine"][row]) if is_initiator else 0.0
         outcome = InteractionOutcome(
             initiator_id=agent_name(int(column["initiator"][row])),
             counterparty_id=agent_name(int(column["counterparty"][row])),
             is_initiator=is_initiator,
             accepted=accepted,
             tau=float(column["tau"][row]),
-            payoff=payoff - (float(column["private_cost"][row]) if is_initiator else 0.0) if accepted else 0.0,
+            payoff=payoff - lost if accepted else 0.0,
             p=float(column["p"][row]) if accepted else None,
-            v=int(column["v"][row]) if came_to_light else None,
+            v=told_v or None,
             epoch=batch.epoch,
             step=batch.step,
         )
