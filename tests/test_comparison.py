@@ -154,6 +154,17 @@ def test_any_scenario_object_can_be_compared_and_progress_is_told() -> None:
         (["payoff.h=2.0"], {}, "no change"),
         (AUDIT, {"seeds": 1}, "at least two seeds"),
         (AUDIT, {"seeds": [3, 3]}, "each once"),
+        (AUDIT, {"seeds": [-1, 3]}, "seed -1"),
+        (AUDIT, {"seeds": [3, 2**63]}, "seed 9223372036854775808"),
+        (AUDIT, {"epochs": 0}, "no epoch, nothing to compare"),
+        (["simulation.epochs=0"], {"epochs": 1}, "no epoch, nothing to compare"),
+        (AUDIT, {"adaptations": ()}, "learning, frozen"),
+        (AUDIT, {"adaptations": "frozn"}, "Did you mean frozen"),
+        (AUDIT, {"confidence": 95}, "between 0 and 1"),
+        (["adaptation=frozen"], {}, "--adaptation"),
+        ([*AUDIT, "simulation.seed=7"], {}, "--first-seed"),
+        (AUDIT, {"base": ["adaptation=frozen"]}, "--adaptation"),
+        (AUDIT, {"base": "simulation.seed = 7"}, "--first-seed"),
     ],
 )
 def test_a_comparison_of_nothing_is_refused(changes: list[str], options: dict[str, Any], told: str) -> None:
@@ -164,8 +175,42 @@ def test_a_comparison_of_nothing_is_refused(changes: list[str], options: dict[st
 def test_every_mistake_of_a_comparison_is_told_with_the_right_word() -> None:
     with pytest.raises(ConfigError, match="Did you mean random_audit"):
         compare("baseline", ["governance.random_audti.probability=0.5"])
-    with pytest.raises(UsageError, match="was not compared"):
-        compare("baseline", AUDIT, seeds=2, epochs=1, controls=False).effect("brier")
+
+
+def test_asking_for_what_was_not_compared_names_what_was(found: Comparison) -> None:
+    with pytest.raises(UsageError, match="'toxicity' was not measured"):
+        found.effect("toxicity")
+    with pytest.raises(UsageError, match="arms: base, changed, sham, redraw, oracle"):
+        found.effect("toxicity_true", "oracl")
+    with pytest.raises(UsageError, match="agents that are 'frozn'"):
+        found.effect("toxicity_true", adaptation="frozn")
+    with pytest.raises(UsageError, match="no agents of type 'honst'.*honest"):
+        found.effect("toxicity_true", agent_type="honst")
+
+
+def test_a_comparison_of_frozen_agents_alone_is_asked_in_the_same_words() -> None:
+    found = compare("baseline", AUDIT[0], seeds=2, epochs=1, adaptations="frozen", metrics="brier", controls=False)
+    assert found.changes == tuple(AUDIT)
+    assert found.adaptations == ("frozen",)
+    assert found.effect("toxicity_true") == found.effect("toxicity_true", adaptation="frozen")
+    assert "brier" in found.metrics
+    with pytest.raises(UsageError, match="learning and frozen"):
+        found.response("toxicity_true")
+
+
+def test_a_comparison_is_shown_in_a_line(found: Comparison) -> None:
+    told = "baseline: governance.random_audit.probability=0.5, 4 paired seeds, learning and frozen agents"
+    assert repr(found) == f"Comparison({told})"
+
+
+def test_agents_of_another_type_can_be_compared() -> None:
+    fraud = [f"agents.{group}.type=deceptive" for group in range(3)]
+    found = compare("baseline", [*fraud, "simulation.epochs=3"], seeds=2, epochs=2, controls=False)
+    assert {group.type for group in found.arms["learning", CHANGED].scenario.agents} == {"opportunistic", "deceptive"}
+    assert found.effect("income", agent_type="honest").n == 0
+    assert found.effect("income", agent_type="deceptive").n == 2
+    assert {row["agents"] for row in found.effect_rows()} == {"all", "opportunistic", "deceptive"}
+    assert list(sentences(found))
 
 
 # --- words

@@ -52,6 +52,15 @@ class PairedEffect:
         return self.n > 0 and self.low == self.high == self.change == 0.0
 
 
+def check_confidence(confidence: float) -> None:
+    """Refuse what cannot be the confidence of an interval.
+
+    Raises   UsageError with an example of what can.
+    """
+    if not 0.0 < confidence < 1.0:
+        raise UsageError(f"a confidence lies between 0 and 1, as in 0.95; {confidence:g} was given.")
+
+
 def t_quantile(confidence: float, degrees: int) -> float:
     """Half-width of a two-sided t interval in standard errors.
 
@@ -77,13 +86,14 @@ def paired_effect(
     Params   method: "t", "bca", or "auto": t below 30 pairs and BCa from 30 on.
     Shapes   treated, base: (n,), one value a seed, in the same order; NaN where undefined.
     Returns  an effect whose interval is NaN for fewer than two pairs.
-    Raises   UsageError for another method, and for BCa with fewer than 30 pairs.
+    Raises   UsageError for another method, a confidence that is none, and for BCa with fewer than 30 pairs.
     Source   science notes 5.14: paired differences, t interval, BCa from 30 seeds on, seeds as the unit; Efron (1987).
     Example
         >>> effect = paired_effect([1.0, 2.0, 3.0], [0.5, 1.0, 2.0])
         >>> round(effect.change, 3), round(effect.low, 3), round(effect.high, 3)
         (0.833, 0.116, 1.55)
     """
+    check_confidence(confidence)
     one, two = np.asarray(treated, dtype=np.float64), np.asarray(base, dtype=np.float64)
     defined = np.isfinite(one) & np.isfinite(two)
     one, two = one[defined], two[defined]

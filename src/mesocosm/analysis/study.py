@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mesocosm.analysis.aggregation import Runs, count_flags, gather, result_of, rows_by_seed
+from mesocosm.analysis.aggregation import Runs, count_flags, gather, result_of, rows_by_seed, values_of
 from mesocosm.analysis.dose_response import DOSES_LEAST, DoseResponse, dose_response
 from mesocosm.analysis.economies import tried_arms
 from mesocosm.analysis.equivalence import Verdict, verdict_of
@@ -79,11 +79,7 @@ class StudyResults:
     def _values(self, metric: str, arm: str, setting: str, agent_type: str | None) -> Any:
         if (setting, arm) not in self.runs:
             raise UsageError(f"no arm {arm!r} in setting {setting!r}; arms: {', '.join(self.design.arms)}.")
-        runs = self.runs[setting, arm]
-        table = runs.whole if agent_type is None else runs.by_type.get(agent_type, {})
-        if metric not in table:
-            raise UsageError(f"{metric!r} was not measured; known: {', '.join(table or runs.whole)}.")
-        return table[metric]
+        return values_of(self.runs, (setting, arm), metric, agent_type)
 
     @cached_property
     def contrasts(self) -> tuple[Contrast, ...]:

@@ -31,7 +31,17 @@ from mesocosm.config.load import (
 )
 from mesocosm.config.outline import did_you_mean
 from mesocosm.config.schema import Scenario, Section
-from mesocosm.config.study_schema import ARMS_MAX, NO_RANGE, RESERVED, RobustnessPlan, Seeds, Study, is_range
+from mesocosm.config.study_schema import (
+    ARMS_MAX,
+    NO_EPOCH,
+    NO_RANGE,
+    RESERVED,
+    SET_HERE,
+    RobustnessPlan,
+    Seeds,
+    Study,
+    is_range,
+)
 from mesocosm.config.wording import shown_value, unknown_word
 from mesocosm.config.yaml_source import KeyPath, Place, Source, Unusable, dotted, read_yaml
 from mesocosm.config.yaml_text import plain_values, write_yaml
@@ -268,6 +278,9 @@ def _changed(start: Scenario, changes: Any, home: KeyPath, findings: Findings) -
     """A scenario with changes, or None after noting what is wrong with them where they were asked for."""
     if not isinstance(changes, dict) or any(isinstance(value, Unusable) for value in changes.values()):
         return None
+    for path in changes:
+        if path in SET_HERE:
+            findings.at_key((*home, path), SET_HERE[path])
     try:
         return with_overrides(start, changes) if changes else start
     except ConfigError as error:
@@ -316,6 +329,8 @@ def _check_values(world: Scenario, home: KeyPath, path: str, values: Any, findin
     """Try every value that a key is to take."""
     if not isinstance(values, list):
         return
+    if path in SET_HERE:
+        findings.at_key(home, SET_HERE[path])
     if not values:
         findings.at_value(home, "needs at least one value")
     for number, value in enumerate(values):
@@ -352,6 +367,9 @@ def _spell_out(study: Study, start: Scenario, findings: Findings) -> Design:
     for number, arm in enumerate(study.robustness.arms if study.robustness else ()):
         if arm not in changes:
             findings.at_value(("robustness", "arms", number), f"unknown arm. {did_you_mean(arm, changes)}")
+    for (_, arm), one in scenarios.items():
+        if one.simulation.epochs < 1:
+            findings.at_key(("epochs",), NO_EPOCH if arm == BASE else f"{NO_EPOCH} (arm {arm})")
     findings.raise_if_any()
     return Design(study, start, base, settings, changes, _doses(study, grid), scenarios)
 

@@ -14,6 +14,9 @@ ARMS_MAX = 1_000
 #: names that the arms of every study have anyway
 RESERVED = ("base", "sham", "redraw", "oracle")
 
+#: what a study sets in every run by itself -> why no arm, axis or setting may
+SET_HERE = {"simulation.seed": "a study sets the seeds itself: see seeds, as in seeds: {reporting: 100}"}
+NO_EPOCH = "no epoch, nothing to compare: a run needs at least one"
 NO_RANGE = "a range is the least and the greatest value, as in [0.3, 0.7]"
 
 Changes = dict[str, Any]  # path as after --set -> value
