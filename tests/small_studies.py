@@ -48,7 +48,7 @@ def studies_of(table: F64, n: int) -> F64:
     return np.moveaxis(differences[:, : studies * n].reshape(len(differences), studies, n), 1, 0)
 
 
-def between(count: int, n: int) -> tuple[float, float]:
-    """The 95 % Clopper-Pearson interval of a share."""
-    low, high = binomtest(count, n).proportion_ci(0.95)
+def between(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The Clopper-Pearson interval of a share."""
+    low, high = binomtest(count, n).proportion_ci(confidence)
     return float(low), float(high)

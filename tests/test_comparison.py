@@ -19,7 +19,15 @@ from hypothesis import strategies as st
 import mesocosm as mc
 from mesocosm.analysis.comparison import BASE, CHANGED, Arm, Comparison, compare
 from mesocosm.analysis.comparison_plot import figure_of_comparison
-from mesocosm.analysis.comparison_words import chance, interval, moved, sentences, signed
+from mesocosm.analysis.comparison_words import (
+    chance,
+    interval,
+    moved,
+    pairing_sentence,
+    redraw_sentence,
+    sentences,
+    signed,
+)
 from mesocosm.analysis.statistics import difference_of_effects, paired_effect
 from mesocosm.cli.main import main
 from mesocosm.errors import ConfigError, UsageError
@@ -239,6 +247,69 @@ def test_a_goodhart_effect_is_called_by_its_name() -> None:
     assert "Goodhart" not in fine
 
 
+def in_pairs(found: Comparison, metric: str, spread: float, move: float = 0.0) -> Comparison:
+    """The same, with a metric that moves by a mean and scatters from pair to pair, for learning agents."""
+    arm = found.arms["learning", CHANGED]
+    values = 0.2 + move + spread * np.linspace(-1.0, 1.0, len(found.seeds))
+    return replace(found, arms=found.arms | {("learning", CHANGED): replace(arm, whole=arm.whole | {metric: values})})
+
+
+def test_a_truth_that_is_only_uncertain_is_no_goodhart_effect() -> None:
+    proxy = made_up(toxicity_rate=(-0.02, 0.0))
+    unsure = " ".join(sentences(in_pairs(proxy, "toxicity_true", spread=0.2, move=-0.07)))
+    assert "Whether the truth improves is undecided." in unsure
+    assert "Goodhart" not in unsure
+    behind = " ".join(sentences(in_pairs(proxy, "toxicity_true", spread=0.01, move=0.001)))
+    assert "Beware, Goodhart: the proxy improves, and the truth falls behind by +0.021 [" in behind
+
+
+def test_frozen_agents_are_said_not_to_respond_to_levers_only() -> None:
+    lever, constant = (replace(made_up(), changes=(change,)) for change in (AUDIT[0], "payoff.theta=0.4"))
+    assert "With frozen agents, who do not respond to it, true toxicity" in " ".join(sentences(lever))
+    assert "With frozen agents, who take it as given and do not learn," in " ".join(sentences(constant))
+    both = replace(made_up(), changes=(AUDIT[0], "payoff.theta=0.4"))
+    assert "do not respond" not in " ".join(sentences(both))
+
+
+def test_what_pairing_buys_is_told_of_ten_pairs_and_where_it_buys_something() -> None:
+    rng = np.random.default_rng(3)
+    luck = rng.normal(size=40)
+    close, apart = paired_effect(luck + 0.1 * rng.normal(size=40), luck), paired_effect(luck, -luck)
+    [told] = pairing_sentence([close])
+    assert told == f"Pairing by keyed draws divides the variance of a difference by {close.variance_reduction:.1f}."
+    [told] = pairing_sentence([close, apart])
+    assert told.endswith(", and in 1 of 2 arms not at all.")
+    assert list(pairing_sentence([apart])) == [
+        "Pairing by keyed draws does not lower the variance of a difference here."
+    ]
+    assert list(pairing_sentence([paired_effect([1.0, 2.0], [1.1, 2.0])])) == []
+
+
+def test_other_luck_is_told_with_its_digits_and_its_own_confidence() -> None:
+    off = paired_effect(0.002 + 0.0019 * np.linspace(-1, 1, 12), np.zeros(12), 0.9)
+    told = redraw_sentence([off], 1.0 - off.confidence)
+    assert told == "Other luck (redraw): +0.002 [+0.001, +0.003]: 0 lies outside, as it does by luck in 10 of 100."
+    near = replace(off, change=0.0016, low=0.0001, high=0.0031)
+    assert "+0.0016 [+0.0001, +0.0031]" in redraw_sentence([near], 0.05)
+    assert "0 lies outside in 1 of 2" in redraw_sentence([near, replace(near, low=-0.001)], 0.05)
+
+
+def test_incomes_are_told_of_types_that_differ_after_correction_for_their_number() -> None:
+    found = made_up()
+    clear, unclear = 0.5 + 0.1 * np.linspace(-1, 1, 12), 0.04 + 0.1 * np.linspace(-1, 1, 12)
+    assert 0.02 < paired_effect(unclear, np.zeros(12)).p_value < 0.05 / 1
+    for kind in ("learning", "frozen"):
+        for name in (BASE, CHANGED):
+            move = 1.0 if name == CHANGED else 0.0
+            types = {"honest": {"income": move * clear}, "greedy": {"income": move * unclear}}
+            more = {f"idle_{number}": {"income": np.linspace(0, 1, 12) * (-1.0) ** np.arange(12) * move * 0.01}
+                    for number in range(3)}  # fmt: skip
+            found.arms[kind, name] = replace(found.arms[kind, name], by_type=types | more)
+    told = " ".join(sentences(found))
+    assert "Income, credits per agent and epoch: honest +0.50 [" in told
+    assert "greedy" not in told
+
+
 def test_what_agents_response_is_worth_is_said() -> None:
     told = " ".join(sentences(made_up(toxicity_true=(-0.08, -0.02))))
     assert "That agents respond makes the difference of -0.060" in told
@@ -257,7 +328,7 @@ def test_a_sham_that_does_something_is_an_alarm() -> None:
 
 def test_numbers_never_hide_what_they_mean() -> None:
     tiny = paired_effect(np.array([1.0001, 1.0002, 1.0003]), np.ones(3))
-    assert moved(tiny) == "does not clearly change (from 1.000 to 1.000): 0.000 [0.000, 0.000]"
+    assert moved(tiny) == "does not clearly change (from 1.0000 to 1.0002): +0.0002 [0.0000, +0.0004]"
     sure = paired_effect(np.linspace(1.0002, 1.0003, 30), np.ones(30))
     assert moved(sure) == "rises from 1.0000 to 1.0002: +0.0002 [+0.0002, +0.0003]"
     assert signed(float("nan")) == "undefined"

@@ -176,6 +176,7 @@ def test_a_policy_sees_only_what_it_lists_and_never_what_is_hidden(name: str, mo
     record = watched(monkeypatch, mixture(name))
     always = {"agent", "step", "epoch", "rule", "menu", "look", "question", "learning", "foresight"}
     for policy, question, view, _ in record.seen:
+        assert view.learning.shape == (len(view),)
         assert set(vars(view)) <= always | set(VISIBLE[question])
         if isinstance(policy, target):
             assert set(vars(view)) <= always | set(target.sees)

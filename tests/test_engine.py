@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from event_checks import check_books
-from mesocosm.api import Control, Enact, Kill
+from mesocosm.api import Control, Enact, Kill, Lever
 from mesocosm.engine.batch import in_order, open_batch
 from mesocosm.env.events import Tick
 from mesocosm.errors import UsageError
+from mesocosm.governance.circuit_breaker import CircuitBreaker
 from trajectory import Event, play, scenario
 
 OFF = {"feed": False, "tasks": False, "proposals": False}
@@ -131,6 +132,49 @@ def test_an_enacted_change_is_logged_and_binds_from_the_next_turn_on() -> None:
         assert deal["c_a"] == (0.5 * abs(deal["tau"]) if deal["seq"] > enacted["seq"] else 0.0)
     untouched = play([each]).body[0]
     assert played.body[0][: enacted["seq"]] == untouched[: enacted["seq"]]
+
+
+def test_the_hash_of_a_state_holds_the_rules_that_were_enacted_and_nothing_of_other_replicates() -> None:
+    each = scenario(governance={"circuit_breaker": {"threshold": 0.9}})
+    last = 2 * each.simulation.steps_per_epoch - 1  # tick of the last turn of the first epoch
+    first, same, other = (
+        play([each], orders=at_tick(last, Enact("circuit_breaker", "threshold", value))).state[0][0]
+        for value in (0.9, 0.9, 0.2)
+    )
+    assert first == same == play([each]).state[0][0], "what the scenario says already"
+    assert other != first
+    company = [scenario(), each, scenario(governance={"circuit_breaker": {"threshold": 0.4}, "random_audit": {}})]
+    order = Enact("circuit_breaker", "threshold", 0.2, replicate=1)
+    together = play(company, [7, 7, 7], orders=at_tick(last, order)).state
+    assert together[1][0] == other
+    assert together[0] == play([company[0]], [7]).state[0]
+    assert together[2] == play([company[2]], [7]).state[0]
+
+
+@pytest.mark.parametrize("threshold", [0.99, 1.0])
+def test_the_hash_of_a_state_holds_what_levers_in_force_have_counted(
+    threshold: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = scenario(adaptation="frozen", governance={"circuit_breaker": {"threshold": threshold}})
+    before = play([each])
+    columns = CircuitBreaker.columns
+
+    def with_a_past(lever: CircuitBreaker, n_rows: int, n_replicates: int) -> dict[str, Any]:
+        made = columns(lever, n_rows, n_replicates)
+        made["risky"][0] = 1
+        return made
+
+    monkeypatch.setattr(CircuitBreaker, "columns", with_a_past)
+    after = play([each])
+    assert after.body == before.body
+    assert (after.state == before.state) == (threshold == 1.0), "at its neutral setting it is as if it were not there"
+
+
+def test_a_lever_whose_columns_belong_to_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CircuitBreaker, "columns", lambda *_: {"ring": np.zeros((7, 10)), "risky": {}, "place": 0})
+    monkeypatch.setattr(CircuitBreaker, "on_settle", Lever.on_settle)
+    with pytest.raises(UsageError, match=r"circuit_breaker: the column 'place' must be .* by row or by replicate"):
+        play([scenario(adaptation="frozen", governance={"circuit_breaker": {}})])
 
 
 def test_a_lever_that_no_scenario_names_can_be_enacted_in_one_replicate_alone() -> None:
@@ -373,3 +417,19 @@ def test_where_quality_follows_cost_it_does_so_for_task_work_as_for_deals() -> N
     assert len(outcome[0.0]) > 50
     assert set(outcome[0.0]) == {1}
     assert set(outcome[1.0]) == {1, -1}, "full effort on a cheap task makes a bad product"
+
+
+def test_opportunists_do_not_work_where_their_skill_makes_it_a_loss() -> None:
+    def worked(skill: float) -> float:
+        roles = ("planner", "worker", "worker", "verifier")
+        agents = [{"type": "opportunistic", "count": 1, "role": role, "skill": skill} for role in roles]
+        phases = {"feed": False, "proposals": False}
+        each = scenario(agents, simulation={"epochs": 12, "phases": phases}, tasks={"per_epoch": 3})
+        efforts = [event["effort"] for event in play([each]).events("task_submitted")]
+        assert len(efforts) > 15
+        return float(np.mean(efforts))
+
+    # full effort costs x ~ U(0, 1), raises the chance of a good outcome by .85 skill, and is paid half the budget of 4
+    assert worked(1.0) == 1.0
+    assert 0.0 < worked(0.25) < 0.9
+    assert worked(0.02) < 0.2

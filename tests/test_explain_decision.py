@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mesocosm.agents.contract import Action, BaseAgent, InteractionProposal, Observation, agent
+from mesocosm.api import Kill
 from mesocosm.cli.main import main
 from mesocosm.errors import UsageError
 from mesocosm.runner.decision import Explanation, explain_decision
@@ -77,14 +78,16 @@ def test_an_opportunist_makes_the_proposal_that_is_worth_most(played: Run) -> No
 def test_the_worth_of_an_option_is_made_of_its_parts(played: Run) -> None:
     found = explain_decision(played.path, 11, 8)
     [first, *_] = [decision for decision in found.decisions if decision.question == "propose"]
+    seen = set()
     for option in first.options:
         part = option.parts
         q, yes_good, yes_bad = part["chance of a good outcome"], part["yes if good"], part["yes if bad"]
         gain = q * yes_good * part["gain if good"] + (1 - q) * yes_bad * part["gain if bad"]
         toil = part["private cost"] * (q * yes_good + (1 - q) * yes_bad)
-        assert option.value <= gain - toil + 1e-12, "what is missing is the freeze it expects"
-        if q > 0.9:
-            assert option.value == pytest.approx(gain - toil, abs=1e-12)
+        frozen = part["freeze expected"] * (q * yes_good + (1 - q) * yes_bad)
+        assert option.value == pytest.approx(gain - toil - frozen, abs=1e-12)
+        seen.add(frozen > 0.0)
+    assert seen == {True, False}, "looking bad brings a freeze, and looking good does not"
 
 
 def test_watching_an_agent_changes_nothing(played: Run) -> None:
@@ -134,12 +137,26 @@ def test_an_agent_or_step_that_is_not_there_is_refused(played: Run, who: str, st
         explain_decision(played.path, who, step)
 
 
+def test_a_step_that_a_killed_run_never_came_to_is_refused(tmp_path: Path) -> None:
+    made = run("baseline", overrides=SHORT, orders=[(1, 7, 1, Kill("seen enough"))], output=tmp_path / "run")
+    assert explain_decision(made.path, 0, 7).decisions
+    for step in (8, 13, 17):
+        with pytest.raises(UsageError, match=rf"--step {step}: .* ended early \(seen enough\), .* last step is 7\."):
+            explain_decision(made.path, 0, step)
+
+
+def test_the_last_step_of_a_run_is_explained(played: Run) -> None:
+    assert explain_decision(played.path, 0, 17).decisions
+
+
 def test_the_command_tells_options_values_and_why_one_won(played: Run, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["explain", "decision", str(played.path), "--agent", "a_11", "--step", "8"]
     assert main(words) == 0
     told = capsys.readouterr().out
     assert "a_11 in step 8 (epoch 1)" in told
     assert "credits of expected payoff" in told
+    heads = [line for line in told.splitlines() if "P(good)" in line]
+    assert {tuple(head.split()[-3:]) for head in heads} == {("cost", "freeze", "fine-")}
     assert all(len(line) <= 80 for line in told.splitlines())
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

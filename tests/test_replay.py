@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import mesocosm as mc
 from forged_log import Record, forge
 from mesocosm.api import Enact
+from mesocosm.cli.main import main
 from mesocosm.config.load import bundled_scenarios
 from mesocosm.errors import LogDamaged, MesocosmError, ReplayDiffers, UsageError
 from mesocosm.log.integrity import verify_log
@@ -247,9 +249,49 @@ def test_flipped_bytes_of_a_log_with_every_event_are_detected_and_located(small:
 def test_a_log_of_another_model_keeps_its_hashes_but_is_not_re_simulated(small: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     forge(small, other, lambda record: record["kind"] == "header" and record.update(model="mesocosm-0"))
-    with pytest.raises(UsageError, match="'mesocosm-0', and this is 'mesocosm-2': its hashes can be verified"):
+    with pytest.raises(UsageError, match="'mesocosm-0', and this is 'mesocosm-3': its hashes can be verified"):
         mc.replay(other)
     assert mc.replay(other, verify=False).complete
+
+
+@pytest.fixture(params=["full", "columns"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A log that an earlier model wrote, whose interactions and states of agents have fewer fields than now."""
+    with zipfile.ZipFile(Path(__file__).parent / "fixtures" / "logs_of_model_1.zip") as packed:
+        packed.extractall(tmp_path)
+    return tmp_path / str(request.param)
+
+
+def test_an_intact_log_of_an_earlier_model_has_its_hashes_verified(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(old)]) == 0
+    assert "hashes verified" in capsys.readouterr().out
+    assert verify_log(old).counts["interaction"] == 2
+    with pytest.raises(UsageError, match=r"'mesocosm-1', and this is 'mesocosm-[0-9]+': its hashes can be verified"):
+        mc.replay(old)
+
+
+def test_a_log_of_an_earlier_model_is_read_as_far_as_it_goes(old: Path) -> None:
+    made = mc.load_run(old)
+    assert len(made.rows) == 1
+    for kind, missing in {"interaction": "leniency", "agent_state": "deals"}.items():
+        with pytest.raises(UsageError, match=rf"(?s)its {kind} events cannot be read here.*{missing}.*'mesocosm-1'"):
+            made.events(kind)
+    with pytest.raises(UsageError, match="events cannot be read here"):
+        list(made.log.stream())
+    assert made.log.columns("interaction", ["v", "p"])["v"].tolist() == [1, -1]
+    assert len(made.log.columns("fired")["seq"]) == 0
+    assert "header" in {record["kind"] for record in made.log.records()}
+
+
+def test_a_changed_shard_of_an_earlier_model_is_still_found(old: Path) -> None:
+    for shard in sorted(old.rglob("*.parquet")) or [old / "events.jsonl"]:
+        data = shard.read_bytes()
+        shard.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
+        with pytest.raises(LogDamaged):
+            verify_log(old)
+        shard.write_bytes(data)
 
 
 def test_without_verify_only_the_hashes_are_checked(small: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import mesocosm as mc
 from mesocosm.analysis.economies import draw_economies
@@ -25,7 +26,7 @@ from mesocosm.analysis.study import StudyResults, read_study, sweep, with_seeds
 from mesocosm.analysis.study_plan import plan_study, play_study
 from mesocosm.analysis.study_plot import figure_of_study
 from mesocosm.analysis.study_record import save_study
-from mesocosm.analysis.study_words import sentences
+from mesocosm.analysis.study_words import study_sentences
 from mesocosm.cli.main import main
 from mesocosm.config.study import Design, study_from_dict
 from mesocosm.errors import ConfigError, UsageError
@@ -91,7 +92,7 @@ def test_verdicts_say_what_the_arms_do(found: StudyResults) -> None:
         assert verdict[setting, "audit"].kind is VerdictKind.MATTERS
         assert verdict[setting, "audit"].direction == "falls"
         assert verdict[setting, "off"].kind is VerdictKind.EXACTLY_ZERO
-    told = " ".join(sentences(found))
+    told = " ".join(study_sentences(found))
     assert "toxicity_true falls by more than 0.02 in 2 of 6 arms." in told
     assert "Sham: exactly 0 on every metric, as it must be." in told
     assert "does not move at all in 2 of 6 arms" in told
@@ -132,6 +133,31 @@ def test_robustness_counts_the_economies_in_which_the_sign_holds(found: StudyRes
     assert trial.effects[number] == again
 
 
+def test_no_economy_shares_its_seeds_with_another() -> None:
+    plan = plan_study(design())
+    seeds = {cell.name: cell.seed for cell in plan.cells}
+    used = [sorted({seeds[name] for name in arms["audit"]}) for arms in plan.economy_places]
+    assert used == [[1000 + 2 * number, 1001 + 2 * number] for number in range(9)]
+    assert all(
+        {seeds[name] for name in arms["base"]} == set(own) for arms, own in zip(plan.economy_places, used, strict=True)
+    )
+
+
+def test_luck_holds_its_sign_in_half_of_the_economies_and_its_interval_says_how_surely(tmp_path: Path) -> None:
+    """A change that does nothing: the shares over many studies must scatter as independent economies do, no wider."""
+    ranges = {"payoff.theta": [0.3, 0.7], "conduct.q_low": [0.05, 0.3], "conduct.q_high": [0.8, 0.95]}
+    scatter = 0.0
+    for number in range(12):
+        asked = {
+            "arms": {"luck": {"governance.redraw.stream": 5}}, "settings": {}, "epochs": 1, "controls": False,
+            "set": {"simulation.steps_per_epoch": 4}, "seeds": {"reporting": 2, "first": 20_000 + 1_000 * number},
+            "robustness": {"samples": 16, "seeds": 2, "luck": number, "ranges": ranges},
+        }  # fmt: skip
+        (trial,) = sweep(design(**asked), workers=1, output=tmp_path / str(number)).trials
+        scatter += (trial.holds.count - 8.0) ** 2 / 4.0
+    assert scatter < scipy.stats.chi2.ppf(0.9999, 12)
+
+
 def test_constants_that_do_not_go_together_name_the_economy() -> None:
     ranges = {"conduct.q_low": [0.1, 0.9], "conduct.q_high": [0.2, 0.95]}
     try:
@@ -147,7 +173,7 @@ def test_a_dose_has_a_curve_and_a_trend(tmp_path: Path) -> None:
     assert trend.doses == (0.1, 0.3, 0.6)
     assert [effect.change for effect in trend.curve] == [one.effect.change for one in dosed.contrasts]
     assert trend.trend.change < -0.5
-    assert "falls with the dose" in " ".join(sentences(dosed))
+    assert "falls with the dose" in " ".join(study_sentences(dosed))
     assert len(figure_of_study(dosed).axes) == 2
 
 

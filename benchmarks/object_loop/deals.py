@@ -36,17 +36,18 @@ def trade(play: Play, agents: list[Agent]) -> None:
 
 def propose(play: Play, agents: list[Agent]) -> list[Deal]:
     """Ask agents for proposals; all decide on the same state."""
-    made: list[tuple[Agent, Agent, float, Choice]] = []
+    made: list[tuple[Agent, Agent, float, Choice, float]] = []
     for agent in agents:
         allowed = [lever.may_propose(agent) for lever in play.levers]
         if agent.frozen_until > play.step or not all(allowed):
             continue
         x = play.draws.uniform(Purpose.DIFFICULTY, agent.slot)
         others = candidates(play, agent)
-        choice = agent.mind.propose(Meeting(agent, others, x, play.step, play.rule, foretell(play, agent)))
+        ahead = foretell(play, agent)
+        choice = agent.mind.propose(Meeting(agent, others, x, play.step, play.rule, ahead))
         if choice is not None and may_propose(play, agent):
-            made.append((agent, others[choice.candidate], x, choice))
-    for agent, _, _, _ in made:
+            made.append((agent, others[choice.candidate], x, choice, ahead.passes_bad[choice.disguise]))
+    for agent, *_ in made:
         agent.proposed += 1
     return [draw(play, *proposal) for proposal in made]
 
@@ -89,7 +90,7 @@ def may_propose(play: Play, agent: Agent) -> bool:
     return True
 
 
-def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice) -> Deal:
+def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice, passes_bad: float) -> Deal:
     """What the proposal would lead to, what it shows of that, and what the counterparty makes of it."""
     rule, draws = play.in_force, play.draws
     effort, disguise = rule.effort_menu[choice.effort], rule.disguise_menu[choice.disguise]
@@ -119,6 +120,7 @@ def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice) -> Deal:
         c_a=c_a,
         c_b=c_b,
         leniency=a.leniency_of(b, rule.leniency),
+        passes_bad=passes_bad,
     )
 
 
@@ -166,6 +168,8 @@ def learn_from_answer(play: Play, deal: Deal) -> None:
         return
     rule, if_good, if_bad = play.rule, play.evidence.good, play.evidence.bad[deal.level]
     q = outcome_chance(rule, deal.effort, a.skill, deal.x)
+    through = q + (1.0 - q) * deal.passes_bad
+    q = q / through if through > 0.0 else q  # of the deals that levers let through
 
     def yes(bar: float) -> float:
         """Chance of a yes from a partner that judges by a bar, as far as the initiator knows."""

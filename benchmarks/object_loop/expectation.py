@@ -195,17 +195,23 @@ class Expectation:
     def _good(self, prospect: Prospect) -> float:
         """u + V - fines, before what is paid, if the outcome is good."""
         known, p = self._known(prospect), self.evidence.good.expected_p
-        return self.pays_good + self._value_of_trust(prospect, known + (1.0 - known) * p) - prospect.ahead.fine_good
+        seen = known - self._misread(prospect) + (1.0 - known) * p
+        return self.pays_good + self._value_of_trust(prospect, seen) - prospect.ahead.fine_good
 
     def _bad(self, prospect: Prospect, d: int) -> float:
         """The same if it is bad, under a level of disguise."""
-        seen = (1.0 - self._known(prospect)) * self.evidence.bad[d].expected_p
+        seen = self._misread(prospect) + (1.0 - self._known(prospect)) * self.evidence.bad[d].expected_p
         return self.pays_bad[d] + self._value_of_trust(prospect, seen) - prospect.ahead.fine_bad[d]
 
     def _known(self, prospect: Prospect) -> float:
         """Chance that the candidate learns the outcome, by itself or through levers."""
         by_itself: float = self.rule.discovery
         return by_itself + (1.0 - by_itself) * prospect.ahead.reveal
+
+    def _misread(self, prospect: Prospect) -> float:
+        """Chance that the candidate is told the opposite of the outcome."""
+        unfound: float = 1.0 - self.rule.discovery
+        return unfound * prospect.ahead.misread
 
     def _accepts(self, prospect: Prospect, look: Look, t: int) -> float:
         """Chance that the candidate accepts, mixed over the two kinds of bar."""

@@ -14,19 +14,21 @@ class Foresight:
 
     Attributes   fine_good, fine_bad: credits to be lost afterwards if the outcome is good, or bad under a level of
                  disguise; passes_bad: chance that a bad one is let through to the counterparty; reveal: chance that
-                 the outcome comes to light; halts: (signal above which a deal is risky, credits that the risk costs).
+                 the outcome comes to light; misread: chance that it does, but wrongly; halts: (signal above which a
+                 deal is risky, credits that the risk costs).
     """
 
     fine_good: float
     fine_bad: list[float]
     passes_bad: list[float]
     reveal: float
+    misread: float
     halts: list[tuple[float, float]]
 
 
 def nothing_ahead(levels: int) -> Foresight:
     """What is expected where no lever says anything, for so many levels of disguise."""
-    return Foresight(0.0, [0.0] * levels, [1.0] * levels, 0.0, [])
+    return Foresight(0.0, [0.0] * levels, [1.0] * levels, 0.0, 0.0, [])
 
 
 def believed(rule: Any, announced: float, met: int, of: int) -> float:

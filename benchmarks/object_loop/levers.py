@@ -119,9 +119,9 @@ class ExternalityInternalisation(Lever):
         return self.params["rho_a"], self.params["rho_b"]
 
     def on_settle(self, deals: list[Deal]) -> None:
-        """It acts on every accepted deal."""
+        """It acts on every deal that is judged, whether or not it is then accepted and can be paid."""
         if max(self.internalise()) > 0.0:
-            self.fired += sum(deal.accepted for deal in deals)
+            self.fired += sum(deal.reason in ("accepted", "declined", "uncovered", "over_budget") for deal in deals)
 
 
 class TransactionTax(Lever):
@@ -160,34 +160,45 @@ class RandomAudit(Lever):
     name = "random_audit"
     phase = 60
 
+    def __init__(self, play: Play, params: dict[str, Any]) -> None:
+        super().__init__(play, params)
+        self.deals: dict[int, int] = {}  # accepted proposals made while there were audits
+        self.audits: dict[int, int] = {}  # audits of them
+
     def on_settle(self, deals: list[Deal]) -> None:
         """Draw, fine, bring to light, log."""
         play, params = self.play, self.params
+        for deal in deals:
+            self.deals[deal.a.slot] = self.deals.get(deal.a.slot, 0) + (deal.accepted and params["probability"] > 0.0)
         by_outcome = params["reads"] == "outcome"
-        found: list[tuple[Deal, bool]] = []
+        found: list[tuple[Deal, bool, float]] = []
         for deal in deals:
             if not deal.accepted or play.draws.uniform(self.purpose, deal.a.slot) >= params["probability"]:
                 continue
+            self.audits[deal.a.slot] = self.audits.get(deal.a.slot, 0) + 1
             correct = play.draws.uniform(self.second_purpose, deal.a.slot) < params["accuracy"]
             bad = deal.good != correct if by_outcome else deal.traces.p < 0.5
-            if bad:
-                fine = min(round(params["penalty"] * MICRO), max(deal.a.balance, 0))
-                play.books.pay_treasury(deal.a, fine)
-                deal.fine += fine / MICRO
+            fine = min(round(params["penalty"] * MICRO), max(deal.a.balance, 0)) if bad else 0
+            play.books.pay_treasury(deal.a, fine)
+            deal.fine += fine / MICRO
             deal.inspected, deal.audited, deal.told_good = True, by_outcome, not bad
-            found.append((deal, bad))
-        for deal, bad in found:
+            found.append((deal, bad, fine / MICRO))
+        for deal, bad, fined in found:
             v = 1 if deal.good else -1
-            play.log("audited", deal.seq, agent=deal.a.slot, v=v, found=bad, fine=deal.fine if bad else 0.0)
+            play.log("audited", deal.seq, agent=deal.a.slot, v=v, found=bad, fine=fined)
         self.fired += len(found)
 
     def foresee(self, agent: Agent, ahead: Foresight) -> None:
         """An audit with the chance it believes in, and a fine that is never more than its balance."""
         params, evidence = self.params, self.play.evidence
-        chance = believed(self.play.rule, params["probability"], agent.audits, agent.deals)
+        if params["probability"] == 0.0:
+            return
+        met, of = self.audits.get(agent.slot, 0), self.deals.get(agent.slot, 0)
+        chance = believed(self.play.rule, params["probability"], met, of)
         due = chance * min(params["penalty"], max(agent.balance / MICRO, 0.0))
         if params["reads"] == "outcome":
             finds_good, finds_bad = 1.0 - params["accuracy"], [params["accuracy"]] * len(evidence.bad)
+            ahead.misread = (1.0 - chance) * ahead.misread + chance * (1.0 - params["accuracy"])
             ahead.reveal = ahead.reveal + (1.0 - ahead.reveal) * chance
         else:
             finds_good, finds_bad = evidence.good.doubt, [look.doubt for look in evidence.bad]

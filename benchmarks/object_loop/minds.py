@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.object_loop.expectation import Expectation, Prospect, Terms, clears
+from benchmarks.object_loop.expectation import Expectation, Prospect, Terms, clears, outcome_chance
 from benchmarks.object_loop.foresight import Foresight, usual_payoff
 from benchmarks.object_loop.scalar import MICRO
 
@@ -165,8 +165,8 @@ class Opportunistic(Mind):
         """Works if its share of the pay, times what effort changes, exceeds the cost."""
         rule = self.rule
         reward = task.budget / MICRO * SHARE_OF_BUDGET.get(me.role, 0.0)
-        effect = (rule.q_high - rule.q_low) * (1.0 - rule.quality_follows_cost * (1.0 - task.difficulty))
-        return 1.0 if effect * reward > rule.effort_cost * task.difficulty else 0.0
+        full, none = (outcome_chance(rule, effort, me.skill, task.difficulty) for effort in (1.0, 0.0))
+        return 1.0 if (full - none) * reward > rule.effort_cost * task.difficulty else 0.0
 
     def propose(self, meeting: Meeting) -> Choice | None:
         """The best deal with the better candidate, if it is worth anything."""

@@ -56,9 +56,14 @@ def value(play: Play, deal: Deal) -> None:
 
 def payoffs(rule: Any, deal: Deal, S: float, E: float) -> tuple[float, float]:
     """(pi_a, pi_b) for a surplus and an externality."""
-    pi_a = rule.theta * S - deal.tau - deal.c_a - rule.rho_a * E + rule.w_rep * deal.r_a
     pi_b = (1.0 - rule.theta) * S + deal.tau - deal.c_b - rule.rho_b * E
-    return pi_a, pi_b
+    return initiator_payoff(rule, deal, S, E, deal.c_a), pi_b
+
+
+def initiator_payoff(rule: Any, deal: Deal, S: float, E: float, cost: float) -> float:
+    """pi_a, if levers charge the initiator so much."""
+    pi_a: float = rule.theta * S - deal.tau - cost - rule.rho_a * E + rule.w_rep * deal.r_a
+    return pi_a
 
 
 def cover(play: Play, accepted: list[Deal]) -> None:
@@ -114,6 +119,14 @@ def came_to_light(deal: Deal) -> bool:
     return deal.good if deal.discovered else deal.told_good
 
 
+def brought(play: Play, deal: Deal) -> float:
+    """What a deal brought its initiator; agents that are blind to levers leave out what those charged and fined."""
+    S, E = (deal.surplus_true, deal.externality_true) if play.settles_outcome else (deal.surplus, deal.externality)
+    if deal.a.mind.blind:
+        return initiator_payoff(play.rule, deal, S, E, 0.0) - deal.private_cost
+    return initiator_payoff(play.in_force, deal, S, E, deal.c_a) - deal.private_cost - deal.fine
+
+
 def learn_from_deal(play: Play, deal: Deal) -> None:
     """The initiator's standing, its running payoff, the audits it meets, and whether it was caught.
 
@@ -121,9 +134,7 @@ def learn_from_deal(play: Play, deal: Deal) -> None:
     """
     rule, a = play.rule, deal.a
     play.set_reputation(a, rule.keep * a.reputation + (1.0 - rule.keep) * deal.r0)
-    settled = deal.pi_a_true if play.settles_outcome else deal.pi_a
-    realised = settled - deal.private_cost - deal.fine
-    a.payoff_mean = (1.0 - rule.payoff_memory) * a.payoff_mean + rule.payoff_memory * realised
+    a.payoff_mean = (1.0 - rule.payoff_memory) * a.payoff_mean + rule.payoff_memory * brought(play, deal)
     a.deals += 1
     a.audits += deal.inspected
     found_out = deal.discovered or (deal.audited and a.mind.learns)

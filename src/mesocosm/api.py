@@ -27,6 +27,7 @@ ACTIONS = ("pass", "post", "reply", "vote", "flag", "plan", "claim", "submit", "
 VISIBLE: dict[str, dict[str, str]] = {
     "act": {
         "role": "(k,) index into ROLES",
+        "skill": "(k,)",
         "luck": "(k,) keyed uniform for the choice of action",
         "task_stage": "(k,) TaskStatus of the task offered to the agent's role, 0 for none",
         "task_evidence": "(k,) odds that the submitted work is good, after an own look (verifiers)",
@@ -67,10 +68,10 @@ class View:
     """What the rows of one policy may see when they are asked one question; nothing else is reachable.
 
     Attributes   agent: (k,) slots; step, epoch; rule: public rules of the economy, aligned with the rows;
-                 menu: the public menus; look: facts about outcomes that everybody can work out from the rules;
-                 learning: whether these agents respond to levers; foresight: what levers tell a proposer to expect,
-                 for all rows with the first candidate and then all with the second (None where they do not respond);
-                 and the columns that the policy listed in `sees` (api.VISIBLE has all of them).
+                 menu: the public menus; learning: (k,) whether the agent responds to levers; and the columns that the
+                 policy listed in `sees` and the question has (api.VISIBLE has all of them).
+                 To `propose` alone, look: facts about outcomes that everybody can work out from the rules; foresight:
+                 what levers tell proposers to expect, (2, k) by candidate (None where they do not respond).
     """
 
     def __init__(self, question: str, shown: dict[str, Any]) -> None:
@@ -254,7 +255,7 @@ class Lever:
         _refuse_misspelt(cls, Lever)
 
     def columns(self, n_rows: int, n_replicates: int) -> dict[str, Any]:
-        """State of its own that the lever keeps, by name."""
+        """State of its own that the lever keeps, by name: arrays of numbers, by row or by replicate."""
         return {}
 
     def cost(self, deal: Terms) -> tuple[Any, Any]:

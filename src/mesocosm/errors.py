@@ -114,8 +114,8 @@ class Blame:
     method: str
     when: str
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> Blame:
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if not isinstance(error, Exception | SystemExit) or isinstance(error, MesocosmError):

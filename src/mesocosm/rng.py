@@ -53,6 +53,7 @@ class Purpose(IntEnum):
     REPLAYED_LOOK = 19
     PROPOSAL = 20
     ANSWER = 21
+    REPLAYED_ANSWER = 22
     RESAMPLE = 101  # from 101 on: what analysis draws, once the runs are over
     FLIP = 102
 

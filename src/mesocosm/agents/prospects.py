@@ -137,10 +137,11 @@ class Gains:
     def __init__(self, row: Prospects, disguises: Iterable[int]) -> None:
         """Work the gains out for the levels of disguise that are of interest."""
         rule, look, ahead = row.rule, row.look, row.foresight
-        known = rule.discovery + (1.0 - rule.discovery) * ahead.reveal
+        unfound = 1.0 - rule.discovery
+        known = rule.discovery + unfound * ahead.reveal
         settled, paid = rule.settle_on_outcome, row.transfers + ahead.cost_a
         worth = TrustValue(row)
-        self.trust_good = worth.of(known + (1.0 - known) * look.p_good)
+        self.trust_good = worth.of(known - unfound * ahead.misread_good + (1.0 - known) * look.p_good)
         shown = look.p_good + settled * (1.0 - look.p_good)
         self.payoff_good = payoff_given(rule, look.p_good, shown, look.attention_good)
         self.good = (self.payoff_good + self.trust_good - ahead.fine_good) - paid
@@ -149,7 +150,7 @@ class Gains:
         self.bad: dict[int, Any] = {}
         for d in disguises:
             p = look.p_bad[d]
-            self.trust_bad[d] = worth.of((1.0 - known) * p)
+            self.trust_bad[d] = worth.of(unfound * ahead.misread_bad + (1.0 - known) * p)
             self.payoff_bad[d] = payoff_given(rule, p, p * (1.0 - settled), look.attention_bad[d])
             fine = 0.0 if ahead.fine_bad is None else ahead.fine_bad[d]
             self.bad[d] = (self.payoff_bad[d] + self.trust_bad[d] - fine) - paid

@@ -52,9 +52,8 @@ def worth(row: Prospects, efforts: range, disguises: range) -> Iterator[Cell]:
         gap, chance_gap = good - bad, chance.good - chance.bad[d]
         for e in efforts:
             cost = row.toil(e, d)
-            for above, loss in row.foresight.halts:
-                signal = 1.0 - (q[e] * row.look.p_good + (1.0 - q[e]) * row.look.p_bad[d])
-                cost = cost + np.where(signal > above, loss, 0.0)
+            for loss in freezes(row, q[e], d):
+                cost = cost + loss
             accepted = q[e] * chance_gap
             accepted += chance.bad[d]
             accepted *= cost
@@ -62,6 +61,13 @@ def worth(row: Prospects, efforts: range, disguises: range) -> Iterator[Cell]:
             value += bad
             value -= accepted
             yield e, d, value
+
+
+def freezes(row: Prospects, q: Any, disguise: int) -> Iterator[Any]:
+    """What a proposer expects to lose to each lever that halts who looks bad: where a deal is expected to look so."""
+    for above, loss in row.foresight.halts:
+        signal = 1.0 - (q * row.look.p_good + (1.0 - q) * row.look.p_bad[disguise])
+        yield np.where(signal > above, loss, 0.0)
 
 
 def harm(row: Prospects, efforts: range, disguises: range) -> Iterator[Cell]:
@@ -124,6 +130,8 @@ def better_of_two(view: View, best: Choice) -> tuple[I64, Choice]:
 def weighed_payoffs(view: View, row: Prospects, cells: Iterator[Cell]) -> Weighed:
     """Cells that one proposer weighs by what they bring it, with what the value of each is made of.
 
+    The value is q * yes if good * (gain if good - costs) + (1 - q) * yes if bad * (gain if bad - costs), q the chance
+    of a good outcome, costs the private cost and the freeze expected; fines are within the gains.
     Shapes   the view has one row, and `row` both candidates.
     """
     found = weighed(view, row, cells, "credits of expected payoff")
@@ -139,6 +147,9 @@ def weighed_payoffs(view: View, row: Prospects, cells: Iterator[Cell]) -> Weighe
         "private cost": [row.toil(e, d)[c] for e, (c, d, _) in zip(found.effort, place, strict=True)],
     }
     ahead, m = row.foresight, len(row)
+    if ahead.halts:
+        lost = {(e, d): sum(freezes(row, row.quality(e), d)) for e in range(len(view.menu.effort)) for d in every}
+        parts["freeze expected"] = [lost[e, d][c] for e, (c, d, _) in zip(found.effort, place, strict=True)]
     if ahead.fine_bad is not None:
         fine = [np.broadcast_to(np.asarray(loss), m) for loss in ahead.fine_bad]
         parts["fine expected if bad"] = [fine[d][c] for c, d, _ in place]

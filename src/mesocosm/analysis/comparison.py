@@ -8,7 +8,7 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm.analysis.aggregation import Runs, count_flags, gather, rows_by_seed, values_of
-from mesocosm.analysis.statistics import CONFIDENCE, PairedEffect, check_confidence, difference_of_effects, paired_effect
+from mesocosm.analysis.statistics import (
+    CONFIDENCE,
+    PairedEffect,
+    check_confidence,
+    difference_of_effects,
+    paired_effect,
+)
 from mesocosm.config.load import load_scenario, scenario_to_dict, with_overrides
 from mesocosm.config.overrides import Overrides, paths_of
 from mesocosm.config.schema import Scenario
@@ -26,6 +32,7 @@ from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError, nearest
 from mesocosm.metrics.evaluate import DEFAULT_METRICS
 from mesocosm.metrics.reporters import with_twins
+from mesocosm.runner.inputs import Order
 from mesocosm.runner.table import Share, run_all
 
 F64 = NDArray[np.float64]
@@ -59,6 +66,7 @@ class Comparison:
     metrics: tuple[str, ...]
     arms: dict[tuple[str, str], Arm]  # (adaptation, name)
     confidence: float = CONFIDENCE
+    since: int = 0  # the epoch from which the change holds, and from which metrics are summed up
 
     def __repr__(self) -> str:
         return f"Comparison({self.title}, {len(self.seeds)} paired seeds, {' and '.join(self.adaptations)} agents)"
@@ -132,7 +140,8 @@ class Comparison:
     @property
     def title(self) -> str:
         """What is compared, in a line."""
-        return f"{self.scenario.scenario_id}: {', '.join(self.changes)}"
+        since = f" from epoch {self.since} on" if self.since else ""
+        return f"{self.scenario.scenario_id}: {', '.join(self.changes)}{since}"
 
 
 def compare(
@@ -161,24 +170,13 @@ def compare(
     asked, held = _listed(changes), _listed(base)
     _check_words(asked, held, _listed(adaptations))
     check_confidence(confidence)
-    chosen = (
-        tuple(range(FIRST_REPORTING_SEED, FIRST_REPORTING_SEED + seeds)) if isinstance(seeds, int) else tuple(seeds)
-    )
     length = [] if epochs is None else [f"simulation.epochs={epochs}"]
     start = _load(scenario, [*held, *length])
     arms = _scenarios(start, asked, _listed(adaptations), controls)
-    _check(start, asked, chosen, arms)
-    names = with_twins(dict.fromkeys([*COMPARED, *start.metrics_to_track, *_listed(metrics), *DEFAULT_METRICS]))
-    runs = run_all([(one, seed) for one in arms.values() for seed in chosen], names, progress)
-    made = {
-        key: Arm(
-            **vars(gather(runs[number * len(chosen) : (number + 1) * len(chosen)], names, names)),
-            adaptation=key[0],
-            name=key[1],
-            scenario=one,
-        )
-        for number, (key, one) in enumerate(arms.items())
-    }
+    chosen = chosen_seeds(seeds)
+    _check(start, asked, arms)
+    names = compared_metrics(start, _listed(metrics))
+    made = run_arms(arms, chosen, names, progress)
     return Comparison(start, tuple(asked), chosen, names, made, confidence)
 
 
@@ -201,6 +199,53 @@ def _check_words(changes: list[str], base: list[str], adaptations: list[str]) ->
             raise UsageError(f"unknown adaptation {kind!r}. {nearest(kind, (LEARNING, FROZEN))}")
 
 
+def compared_metrics(scenario: Scenario, metrics: Sequence[str]) -> tuple[str, ...]:
+    """The usual metrics, those that the scenario tracks and those asked for, each with its twin of the truth."""
+    return with_twins(dict.fromkeys([*COMPARED, *scenario.metrics_to_track, *metrics, *DEFAULT_METRICS]))
+
+
+def chosen_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """The seeds themselves, where a number of them stands for so many from 1000 on.
+
+    Raises   UsageError for fewer than two, for one given twice, or that is none.
+    """
+    first = FIRST_REPORTING_SEED
+    chosen = tuple(range(first, first + seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen):
+        raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
+    for seed in chosen:
+        if not 0 <= seed <= SEED_MOST:
+            raise UsageError(f"seed {seed}: a seed lies between 0 and {SEED_MOST}.")
+    return chosen
+
+
+def run_arms(
+    arms: Mapping[tuple[str, str], Scenario],
+    seeds: tuple[int, ...],
+    names: tuple[str, ...],
+    progress: Share | None = None,
+    *,
+    orders: Mapping[tuple[str, str], Sequence[Order]] | None = None,
+    since: int = 0,
+) -> dict[tuple[str, str], Arm]:
+    """Run the scenario of every arm with every seed.
+
+    Params   orders: what the runs of an arm are ordered to enact; since: the first epoch that metrics sum up.
+    """
+    wanted = [(scenario, seed) for scenario in arms.values() for seed in seeds]
+    given = [(orders or {}).get(key, ()) for key in arms for _ in seeds]
+    runs, n = run_all(wanted, names, progress, orders=given, since=since), len(seeds)
+    return {
+        key: Arm(
+            **vars(gather(runs[number * n : (number + 1) * n], names, names)),
+            adaptation=key[0],
+            name=key[1],
+            scenario=one,
+        )
+        for number, (key, one) in enumerate(arms.items())
+    }
+
+
 def _load(scenario: str | Path | Scenario, overrides: Sequence[str]) -> Scenario:
     if isinstance(scenario, Scenario):
         return with_overrides(scenario, overrides) if overrides else scenario
@@ -219,14 +264,7 @@ def _scenarios(
     }
 
 
-def _check(
-    start: Scenario, changes: Sequence[str], seeds: tuple[int, ...], arms: dict[tuple[str, str], Scenario]
-) -> None:
-    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
-        raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
-    for seed in seeds:
-        if not 0 <= seed <= SEED_MOST:
-            raise UsageError(f"seed {seed}: a seed lies between 0 and {SEED_MOST}.")
+def _check(start: Scenario, changes: Sequence[str], arms: dict[tuple[str, str], Scenario]) -> None:
     if any(one.simulation.epochs < 1 for one in arms.values()):
         raise UsageError(f"{start.scenario_id}: no epoch, nothing to compare. A run needs at least one.")
     if any(scenario_to_dict(arms[kind, CHANGED]) == scenario_to_dict(arms[kind, BASE]) for kind, _ in arms):

@@ -68,6 +68,8 @@ def _draw_courses(frame: Any, found: Comparison) -> None:
                        marker="o" if len(mean) <= 12 else "", markersize=3)  # fmt: skip
             frame.fill_between(epoch, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
             top = max(top, float(np.nanmax(mean + half, initial=0.0)))
+    if found.since:
+        frame.axvline(found.since - 0.5, color=QUIET, linewidth=0.8, linestyle=":")  # the change holds from here on
     frame.set_ylim(0, max(0.05, 1.3 * top))
     frame.grid(axis="y", color="#E6E6E6", linewidth=0.7)
     frame.set_axisbelow(True)

@@ -24,6 +24,7 @@ def comparison_as_dict(found: Comparison) -> dict[str, Any]:
         "model": MODEL,
         "scenario": scenario_to_dict(found.scenario),
         "changes": list(found.changes),
+        "since_epoch": found.since,
         "seeds": list(found.seeds),
         "adaptations": list(found.adaptations),
         "confidence": found.confidence,

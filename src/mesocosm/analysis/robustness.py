@@ -30,7 +30,8 @@ class Influence:
 def sign_share(effects: Sequence[float] | F64, sign: float, confidence: float = CONFIDENCE) -> Proportion:
     """Share of economies in which an effect has the sign it is said to have; an effect of exactly 0 has not.
 
-    The interval takes the economies as drawn independently, which for a Latin hypercube is on the safe side.
+    The interval takes the effects as independent: each economy has to be played on seeds of its own. That a Latin
+    hypercube spreads economies more evenly than chance makes the interval wider than need be, not narrower.
 
     Params   sign: above or below 0.
     Shapes   effects: (samples,), NaN where undefined, which is left out.

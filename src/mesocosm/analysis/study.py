@@ -20,7 +20,7 @@ from mesocosm.analysis.study_plan import StudyPlan, amendments, plan_study, play
 from mesocosm.config.study import BASE, Design, load_study, study_from_dict, study_to_dict
 from mesocosm.errors import UsageError
 from mesocosm.runner.cells import CellStore
-from mesocosm.runner.sweep import Played, default_workers
+from mesocosm.runner.sweep import default_workers
 from mesocosm.runner.table import Share
 
 
@@ -130,21 +130,7 @@ class StudyResults:
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
         """The effect of each arm whose robustness was asked for, in every economy."""
-        return tuple(self._trial(arm) for arm in (tried_arms(self.design) if self.elsewhere else ()))
-
-    def _trial(self, arm: str) -> Trial:
-        study = self.design.study
-        effects = tuple(
-            paired_effect(runs[arm].whole[study.primary], runs[BASE].whole[study.primary], study.confidence)
-            for runs in self.elsewhere
-        )
-        here = self.effect(study.primary, arm).change
-        sign = {"falls": -1, "rises": 1}.get(study.expect, -1 if here < 0.0 else 1)
-        changes = [effect.change for effect in effects]
-        names = tuple(self.constants[0])
-        table = [list(constants.values()) for constants in self.constants]
-        influences = tuple(rank_influences(table, changes, names))
-        return Trial(arm, sign, effects, sign_share(changes, sign, study.confidence), influences)
+        return tuple(_trial(self, arm) for arm in (tried_arms(self.design) if self.elsewhere else ()))
 
     @property
     def flags(self) -> list[str]:
@@ -179,6 +165,21 @@ class StudyResults:
 
         rows = list(rows_by_seed(self.runs, ("setting", "arm"), self.seeds, self.metrics))
         return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _trial(found: StudyResults, arm: str) -> Trial:
+    """An arm's effect in every economy, in how many it has the sign that is said of it, and what moves it."""
+    study = found.design.study
+    effects = tuple(
+        paired_effect(runs[arm].whole[study.primary], runs[BASE].whole[study.primary], study.confidence)
+        for runs in found.elsewhere
+    )
+    here = found.effect(study.primary, arm).change
+    sign = {"falls": -1, "rises": 1}.get(study.expect, -1 if here < 0.0 else 1)
+    changes = [effect.change for effect in effects]
+    table = [list(constants.values()) for constants in found.constants]
+    influences = tuple(rank_influences(table, changes, tuple(found.constants[0])))
+    return Trial(arm, sign, effects, sign_share(changes, sign, study.confidence), influences)
 
 
 def sweep(
@@ -241,6 +242,3 @@ def read_study(plan: StudyPlan, folder: Path) -> StudyResults:
         amended=tuple(amendments(folder)),
         folder=folder,
     )
-
-
-__all__ = ["Contrast", "Played", "StudyResults", "Trial", "read_study", "sweep", "with_seeds"]

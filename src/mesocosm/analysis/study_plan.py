@@ -12,6 +12,7 @@ from typing import Any
 from mesocosm.analysis.comparison import COMPARED
 from mesocosm.analysis.economies import Economy, draw_economies
 from mesocosm.config.study import Design, dump_study
+from mesocosm.config.study_schema import TUNING_SEEDS, Study
 from mesocosm.errors import UsageError
 from mesocosm.log.files import explain, write_atomic
 from mesocosm.metrics.evaluate import DEFAULT_METRICS
@@ -24,7 +25,7 @@ from mesocosm.runner.worker import Asked
 
 STUDY, MANIFEST = "study.yaml", "manifest.jsonl"
 #: what may not change unnoticed once there are results
-_EXPECTED = ("primary", "expect", "smallest_effect", "confidence")
+_EXPECTED = ("base", "primary", "expect", "smallest_effect", "confidence", "seeds", "arms")
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,11 @@ def plan_study(design: Design, plugins: Sequence[str | Path] = ()) -> StudyPlan:
     curves = with_twins(dict.fromkeys([*COMPARED, study.primary, *study.metrics]))
     asked = Asked(with_twins(dict.fromkeys([*curves, *DEFAULT_METRICS])), curves, tuple(map(str, plugins)))
     economies = draw_economies(design)
-    fewer = range(seeds[0], seeds[0] + study.robustness.seeds) if study.robustness else ()
     main = [(key, scenario, seed) for seed in seeds for key, scenario in design.scenarios.items()]
     other = [
         ((number, arm), scenario, seed)
-        for seed in fewer
         for number, economy in enumerate(economies)
+        for seed in seeds_elsewhere(study, number)
         for arm, scenario in economy.scenarios.items()
     ]
     cells = name_cells([(scenario, seed) for _, scenario, seed in [*main, *other]], asked.names, plugins)
@@ -69,6 +69,23 @@ def plan_study(design: Design, plugins: Sequence[str | Path] = ()) -> StudyPlan:
     for ((number, arm), _, _), cell in zip(other, cells[len(main) :], strict=True):
         economy_places[number][arm].append(cell.name)
     return StudyPlan(design, asked, cells, places, economies, economy_places)
+
+
+def seeds_elsewhere(study: Study, number: int) -> list[int]:
+    """Seeds of one economy of the hypercube: others than those of any other economy, so that none shares its luck.
+
+    Example
+        >>> from mesocosm.config.study import load_study
+        >>> seeds_elsewhere(load_study("adversarial_share").study, 2)
+        [1008, 1009, 1010, 1011]
+    """
+    if study.robustness is None:
+        return []
+    count, first = study.robustness.seeds, study.seeds.chosen[0]
+    wanted = range(first + number * count, first + (number + 1) * count)
+    if study.seeds.purpose == "tuning":  # there are only so many; beyond them economies do share seeds
+        return [seed % TUNING_SEEDS for seed in wanted]
+    return list(wanted)
 
 
 def study_folder(design: Design) -> Path:
@@ -122,7 +139,7 @@ def amendments(folder: Path) -> list[str]:
         if before is not None and line.get("cells_then"):
             when = f"on {str(line.get('at'))[:10]}, when {line['cells_then']:,} runs were there already"
             told += [
-                f"{name} was changed from {before.get(name)} to {expected.get(name)} {when}"
+                f"{name} changed from {before.get(name)} to {expected.get(name)} {when}"
                 for name in _EXPECTED
                 if before.get(name) != expected.get(name)
             ]
@@ -134,7 +151,9 @@ def _register(plan: StudyPlan, folder: Path, finished: int) -> None:
     """Write down the study, and what it expects if that is new."""
     text = dump_study(plan.design.study)
     write_atomic(folder / STUDY, text.encode())
-    expected = {name: getattr(plan.design.study, name) for name in _EXPECTED}
+    study = plan.design.study
+    told = {"seeds": f"{plan.seeds[0]}-{plan.seeds[-1]}", "arms": ", ".join(plan.design.arms)}
+    expected = {name: told.get(name, getattr(study, name)) for name in _EXPECTED}
     last = [line["registered"] for line in _manifest(folder) if "registered" in line][-1:]
     if last != [expected]:
         _append(folder, {"registered": expected, "at": directory.now(), "cells_then": finished})

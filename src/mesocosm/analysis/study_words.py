@@ -30,7 +30,7 @@ def short_verdict(contrast: Contrast) -> str:
     return f"{told} (!)" if contrast.verdict.expectation is Expectation.AGAINST else told
 
 
-def sentences(found: StudyResults) -> Iterator[str]:
+def study_sentences(found: StudyResults) -> Iterator[str]:
     """The findings of a study, one a sentence, the most important first."""
     yield from _counted(found)
     for setting, trend in found.trends.items():
@@ -105,6 +105,9 @@ def _robust(found: StudyResults, trial: Trial) -> str:
         if influence.adjusted <= CLEARLY
     ]
     hangs = f"Its size hangs on {_listed(on)}." if on else "No constant clearly moves its size."
+    clear = [effect.excludes_zero and effect.change * trial.sign > 0.0 for effect in trial.effects].count(True)
+    against = [effect.excludes_zero and effect.change * trial.sign < 0.0 for effect in trial.effects].count(True)
+    share += f", clearly in {clear}, clearly the other way in {against}"
     return f"Elsewhere: {found.design.study.primary} {way} under {trial.arm} in {share}. {hangs}"
 
 

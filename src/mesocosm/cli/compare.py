@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,21 +12,16 @@ from mesocosm import registry
 from mesocosm.analysis.comparison import FROZEN, LEARNING, Comparison, compare
 from mesocosm.analysis.comparison_plot import plot_comparison
 from mesocosm.analysis.comparison_record import comparison_as_dict, save_comparison
-from mesocosm.analysis.comparison_words import digits_of, interval, sentences, signed
 from mesocosm.cli.arguments import AsJson, Overrides, Plugins
 from mesocosm.cli.compare_results import compare_results
-from mesocosm.cli.epochs_table import decimals_of
+from mesocosm.cli.comparison_report import report_comparison
 from mesocosm.cli.progress import ShareBar
-from mesocosm.cli.screen import columns, dash, paint, say, say_entry, say_json, say_whole, wrapped
+from mesocosm.cli.screen import say, say_json, say_whole
 from mesocosm.config.load import load_scenario
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError
-from mesocosm.metrics.reporters import with_twins
 from mesocosm.runner import directory
 
-#: which of the metrics are shown, in order, when the scenario tracks none and none is asked for
-SHOWN = ("toxicity_rate", "harm_rate", "acceptance_rate", "social_welfare", "private_welfare", "income")
-FLAGS_SHOWN = 3
 SEEDS_MOST = 10_000
 
 
@@ -59,20 +53,20 @@ def compare_command(
     if len(what) > 1:
         if override or base:
             raise UsageError("finished runs and studies are compared as they are: leave out --set and --base.")
-        return compare_results(what, _metrics(metrics), as_json=as_json)
+        return compare_results(what, asked_metrics(metrics), as_json=as_json)
     scenario = what[0]
     if not override:
         raise UsageError(
             "what is to be compared? Give a change: "
             f"mesocosm compare {shlex.quote(scenario)} --set governance.random_audit.probability=0.2"
         )
-    asked = _metrics(metrics)
+    asked = asked_metrics(metrics)
     started = load_scenario(scenario, base)
     with ShareBar("comparing", quiet or as_json) as bar:
         found = compare(
             started,
             override,
-            seeds=_seeds(seeds, first_seed),
+            seeds=paired_seeds(seeds, first_seed),
             epochs=epochs,
             metrics=asked,
             adaptations=_adaptations(adaptation),
@@ -80,6 +74,12 @@ def compare_command(
             progress=bar,
         )
     folder = Path(output) if output else directory.make_result_directory("compare", started, repr(found.changes))
+    _keep(found, folder, asked, plot=plot, quiet=quiet, as_json=as_json)
+    return 0
+
+
+def _keep(found: Comparison, folder: Path, asked: list[str], *, plot: bool, quiet: bool, as_json: bool) -> None:
+    """Save a comparison and tell of it."""
     files = save_comparison(found, folder)
     drawn = plot_comparison(found, folder) if plot else []
     if as_json:
@@ -87,15 +87,18 @@ def compare_command(
     elif quiet:
         say(str(folder))
     else:
-        _report(found, asked)
+        report_comparison(found, asked)
         say_whole("results", str(files[0].parent))
         for path in drawn:
             if path.suffix == ".png":
                 say_whole("picture", str(path))
-    return 0
 
 
-def _seeds(count: int, first: int) -> range:
+def paired_seeds(count: int, first: int) -> range:
+    """The seeds of so many pairs.
+
+    Raises   UsageError for fewer than two pairs, too many, or a first seed that is none.
+    """
     if not 2 <= count <= SEEDS_MOST:
         raise UsageError(f"--seeds {count}: from 2 to {SEEDS_MOST:,} pairs.")
     if not 0 <= first <= 2**63 - 1 - count:
@@ -103,7 +106,11 @@ def _seeds(count: int, first: int) -> range:
     return range(first, first + count)
 
 
-def _metrics(text: str) -> list[str]:
+def asked_metrics(text: str) -> list[str]:
+    """The metrics that a list with commas names.
+
+    Raises   UsageError for one that does not exist.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         registry.find("metric", name)
@@ -115,47 +122,3 @@ def _adaptations(word: str) -> tuple[str, ...]:
     if word not in known:
         raise UsageError(f"--adaptation {word}: one of {', '.join(known)}.")
     return known[word]
-
-
-def _report(found: Comparison, asked: list[str]) -> None:
-    base, seeds = found.scenario, found.seeds
-    for line in wrapped(found.title):
-        say(paint(line, "bold"))
-    purpose = ", for tuning" if seeds[0] < FIRST_REPORTING_SEED else ""
-    time = base.simulation
-    say(
-        f"{len(seeds)} paired seeds ({seeds[0]} to {seeds[-1]}{purpose}), {base.agents_initial:,} agents, "
-        f"{time.epochs} epoch{'s' * (time.epochs != 1)} of {time.steps_per_epoch} steps"
-    )
-    say()
-    for number, line in enumerate(_table(found, asked)):
-        say(paint(line, "bold") if number == 0 else line)
-    say()
-    for sentence in sentences(found):
-        for line in wrapped(sentence):
-            say(line)
-    say()
-    flags = found.flags
-    for place, flag in enumerate(flags[:FLAGS_SHOWN]):
-        say_entry("beware" if place == 0 else "", f"{flag}.")
-    if len(flags) > FLAGS_SHOWN:
-        say_entry("", f"and {len(flags) - FLAGS_SHOWN} more like these: see --json.")
-
-
-def _table(found: Comparison, asked: list[str]) -> Iterator[str]:
-    """One line a metric: without, with, change, interval; and the change with frozen agents."""
-    kind = found.adaptations[0]
-    both = len(found.adaptations) == 2
-    rows = [["", "as is", "changed", "change", f"{100 * found.confidence:.0f} % interval", "frozen" if both else ""]]
-    names = with_twins(asked or found.scenario.metrics_to_track or SHOWN)
-    for name in names:
-        effect = found.effect(name, adaptation=kind)
-        digits = decimals_of(name, [effect.base, effect.treated])
-        digits = digits_of(effect, max(digits, 3) if abs(effect.change) < 1 else digits)
-        if effect.n == 0:
-            rows.append([name, *[dash()] * 5])
-            continue
-        frozen = signed(found.effect(name, adaptation=FROZEN).change, digits) if both else ""
-        numbers = (f"{effect.base:.{digits}f}", f"{effect.treated:.{digits}f}", signed(effect.change, digits))
-        rows.append([name, *numbers, interval(effect, digits), frozen])
-    yield from columns(rows, spare=(5,))

@@ -20,6 +20,7 @@ HEADS = {
     "gain if good": "gain+",
     "gain if bad": "gain-",
     "private cost": "cost",
+    "freeze expected": "freeze",
     "fine expected if bad": "fine-",
 }
 LEGEND = "e effort, d disguise; + if the outcome is good, - if it is bad"
@@ -42,12 +43,17 @@ def explain_one_decision(run: str, agent: str, step: int, as_json: bool) -> int:
         say("It decided on no deal in this step.")
     for decision in found.decisions:
         say()
-        if decision.question == "propose":
-            _proposal(decision)
-        else:
-            _answer(decision)
+        tell_decision(decision)
     _deeds(found)
     return 0
+
+
+def tell_decision(decision: Decision) -> None:
+    """Print one decision: what was known, the options and why one of them won."""
+    if decision.question == "propose":
+        _proposal(decision)
+    else:
+        _answer(decision)
 
 
 def _heading(found: Explanation) -> None:
@@ -67,7 +73,7 @@ def _heading(found: Explanation) -> None:
 
 def _proposal(decision: Decision) -> None:
     chosen = decision.chosen
-    say_entry("proposal", _terms(chosen) if chosen is not None else "none")
+    say_entry("proposal", terms_told(chosen) if chosen is not None else "none")
     say_entry("rule", decision.rule)
     say_entry("met", _met(decision.known))
     facts = [f"{label} {decision.known[name]:.3f}" for name, label in _OWN.items() if name in decision.known]
@@ -83,7 +89,8 @@ def _proposal(decision: Decision) -> None:
 _OWN = {"difficulty": "cost of full effort", "payoff_mean": "own payoff per deal so far"}
 
 
-def _terms(option: Option) -> str:
+def terms_told(option: Option) -> str:
+    """With whom and on which terms an option is."""
     return f"to {option.partner}: effort {option.effort:g}, disguise {option.disguise:g}, tau {option.tau:+g}"
 
 
@@ -109,7 +116,7 @@ def _why(decision: Decision) -> str:
     if math.isnan(chosen.value):
         return "the rule says so, whatever the options are worth"
     if chosen is not best and chosen.value < best.value:
-        return f"worth {chosen.value:+.3f}; the rule passes over {_terms(best)}, worth {best.value:+.3f}"
+        return f"worth {chosen.value:+.3f}; the rule passes over {terms_told(best)}, worth {best.value:+.3f}"
     others = [option for option in options if option is not chosen]
     lead = f", {chosen.value - others[0].value:.3f} more than the next" if others else ""
     return f"worth {chosen.value:+.3f} {decision.unit}, the most of {len(options)} options{lead}"

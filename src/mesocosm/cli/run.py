@@ -59,7 +59,7 @@ def run_command(
             raise UsageError("which scenario? Try `mesocosm run baseline`, or `mesocosm list scenarios`.")
         wanted = _wanted(scenario, epochs, seed, override, log)
         made = _fresh(wanted, output, durable, quiet or as_json)
-    told = _read_back(made, parquet)
+    told = read_back(made, parquet)
     drawn = plot_run(made.rows, made.path, title_of(made)) if plot and made.path.is_dir() else []
     if plot and not drawn:
         tell("no plot: a log file alone has no place for one. Use `mesocosm plot RUN --out DIR`.")
@@ -95,7 +95,7 @@ def _refuse_beside_resume(scenario: str, *others: Any) -> None:
 
 def _fresh(wanted: Scenario, output: str, durable: bool, quiet: bool) -> Run:
     line = ProgressLine(wanted.simulation.epochs, quiet)
-    with _asked_to_stop(wanted.safety.kill_switch_enabled) as stop, line:
+    with asked_to_stop(wanted.safety.kill_switch_enabled) as stop, line:
         return running.run(wanted, output=output or None, progress=line, stop=stop, durable=durable)
 
 
@@ -105,12 +105,12 @@ def _resumed(name: str, quiet: bool) -> Run:
         raise UsageError(f"{found}: there is no log in it. `mesocosm run SCENARIO` starts a run.")
     header = glance(found).header
     line = ProgressLine(int(header.scenario["simulation"]["epochs"]) if header else 0, quiet)
-    with _asked_to_stop(True) as stop, line:
+    with asked_to_stop(True) as stop, line:
         return running.resume(found, progress=line, stop=stop)
 
 
 @contextmanager
-def _asked_to_stop(has_switch: bool) -> Iterator[Callable[[], str | None]]:
+def asked_to_stop(has_switch: bool) -> Iterator[Callable[[], str | None]]:
     """The kill switch: Ctrl-C or SIGTERM once ends the run with a whole log; Ctrl-C twice ends it at once."""
     asked: list[str] = []
     names = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
@@ -131,7 +131,7 @@ def _asked_to_stop(has_switch: bool) -> Iterator[Callable[[], str | None]]:
             signal.signal(number, handler)
 
 
-def _read_back(made: Run, parquet: bool) -> Told | None:
+def read_back(made: Run, parquet: bool) -> Told | None:
     """Sum the run up and write the Parquet tables, from a log that holds every event."""
     if made.scenario.log.level == "epoch" or not projections.is_readable_at_once(made.path):
         return None

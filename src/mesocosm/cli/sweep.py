@@ -16,7 +16,7 @@ from mesocosm.analysis.study import StudyResults, read_study, with_seeds
 from mesocosm.analysis.study_plan import StudyPlan, missing_cells, plan_study, play_study, study_folder
 from mesocosm.analysis.study_plot import plot_study
 from mesocosm.analysis.study_record import save_study, study_as_dict
-from mesocosm.analysis.study_words import sentences, short_verdict
+from mesocosm.analysis.study_words import short_verdict, study_sentences
 from mesocosm.cli.arguments import AsJson, Plugins
 from mesocosm.cli.progress import ShareBar
 from mesocosm.cli.screen import columns, paint, say, say_entry, say_json, say_whole, wrapped
@@ -154,7 +154,7 @@ def _report(found: StudyResults, played: Played) -> None:
         for number, line in enumerate(_table(found, setting)):
             say(paint(line, "bold") if number == 0 else line)
     say()
-    for sentence in sentences(found):
+    for sentence in study_sentences(found):
         for line in wrapped(sentence):
             say(line)
     say()

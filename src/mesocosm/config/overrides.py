@@ -9,7 +9,7 @@ from typing import Any
 from mesocosm.config.findings import Findings
 from mesocosm.config.outline import closest, governance_keys, subtree
 from mesocosm.config.parameters import Levers, override_governance
-from mesocosm.config.yaml_source import KeyPath, dotted, read_yaml
+from mesocosm.config.yaml_source import KeyPath, Source, dotted, read_yaml
 from mesocosm.config.yaml_text import plain_values
 
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -37,6 +37,25 @@ def paths_of(overrides: Overrides) -> list[str]:
     """
     written = [overrides] if isinstance(overrides, str) else overrides
     return [str(text).partition("=")[0].strip() for text in written]
+
+
+def check_mid_run(overrides: Overrides, flag: str = "--set") -> None:
+    """Refuse overrides that cannot take effect in the middle of a run, where only governance can change.
+
+    Raises   ConfigError naming every path outside governance, with the nearest right one.
+    """
+    findings, known = Findings(Source(""), flag), [f"governance.{key}" for key in _governance_paths()]
+    for path, _ in _parse(overrides, findings):
+        if path[0] == "governance":
+            continue
+        wrong = dotted(path)
+        near = closest(f"governance.{wrong}", known, distance_max=2) or closest(wrong, known)
+        same = [key for key in known if key.endswith(f".{path[-1]}")]
+        meant = near or " or ".join(same[:4])
+        hint = f"Did you mean {meant}?" if meant else "`mesocosm list levers` has them."
+        findings.at_override(wrong, "cannot change in the middle of a run; only the rules of governance can, as "
+                             f"governance.LEVER.PARAMETER=VALUE. {hint}")  # fmt: skip
+    findings.raise_if_any()
 
 
 def _parse(overrides: Overrides, findings: Findings) -> Iterator[tuple[KeyPath, Any]]:
@@ -106,8 +125,13 @@ def _all_paths(data: dict[str, Any]) -> list[str]:
                 walk(below, there.get(key) if isinstance(there, dict) else None, (*path, key))
 
     walk(subtree(()) or {}, data, ())
+    return found + [f"governance.{key}" for key in _governance_paths()]
+
+
+def _governance_paths() -> list[str]:
+    found: list[str] = []
     for lever, names in governance_keys().items():
-        found += [f"governance.{lever}", *(f"governance.{lever}.{name}" for name in names)]
+        found += [lever, *(f"{lever}.{name}" for name in names)]
     return found
 
 

@@ -62,7 +62,7 @@ class RobustnessPlan(Section):
     """Over which economies a finding has to hold: a Latin hypercube of the model's assumed constants."""
 
     samples: int = knob(40, "How many economies to draw.", "economies", ge=8, le=10_000)
-    seeds: int = knob(5, "How many paired seeds in each economy.", "seeds", ge=2, le=1_000)
+    seeds: int = knob(5, "How many paired seeds in each economy, others in each.", "seeds", ge=2, le=TUNING_SEEDS)
     arms: Annotated[tuple[str, ...], Items] = knob((), "Arms to try; empty for all.")
     luck: int = knob(0, "Seed of the hypercube.", ge=0, le=2**32 - 1)
     ranges: dict[str, Annotated[tuple[float, float], Items]] = Field(

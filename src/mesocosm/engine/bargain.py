@@ -50,7 +50,7 @@ def propose(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[Que
     half = rng.halves(batch.bits(Purpose.CANDIDATE, row))
     one, two, has_one, has_two = draw_candidates(world.crowd, row, world.replicate[row], half)
     meeting = Meeting((one, two), (has_one, has_two), x)
-    answer = yield from _ask_proposers(batch, rails, stack, row, meeting)
+    answer, passage = yield from _ask_proposers(batch, rails, stack, row, meeting)
     known = np.where(answer.choice == 1, has_two, has_one)  # nobody can turn to a candidate that is not there
     wanted = np.flatnonzero((answer.choice >= 0) & known)
     fine = rails.check_proposals(batch, row[wanted])
@@ -60,10 +60,13 @@ def propose(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[Que
     if len(made) < len(row):
         row, x, one, two = row[made], x[made], one[made], two[made]
         answer = Proposals(*(column[made] for column in answer))
+        passage = None if passage is None else passage[:, made]
     world.proposed[row] += 1
     stack.on_action(batch, row)
     partner = np.where(answer.choice == 1, two, one)
-    return _outcome(batch, stack, row, partner, x, answer)
+    deal = _outcome(batch, stack, row, partner, x, answer)
+    deal.passage = passage
+    return deal
 
 
 class Meeting(NamedTuple):
@@ -82,9 +85,13 @@ class Meeting(NamedTuple):
 
 def _ask_proposers(
     batch: Batch, rails: Rails, stack: Stack, row: I64, meeting: Meeting
-) -> Generator[Question, Any, Proposals]:
-    """Let each policy decide for its rows, some at a time where there are many."""
+) -> Generator[Question, Any, tuple[Proposals, F64 | None]]:
+    """Let each policy decide for its rows, some at a time where there are many.
+
+    Returns  the proposals, and (2, k) the chance that levers will let each through, as far as that was foretold.
+    """
     joined = Proposals(*(np.full(len(row), -1, dtype=np.int64) for _ in range(4)))
+    passage: F64 | None = None
     for player, wanted, learns in _parties(batch, row):
         at_once = len(wanted) if player.policy.external else ROWS_AT_ONCE
         for start in range(0, len(wanted), max(at_once, 1)):
@@ -93,7 +100,7 @@ def _ask_proposers(
             source = proposal_source(batch, mine, met.candidate, met.exists, met.x)
             view = build_view(batch, player, "propose", mine, source, player.policy.adaptive and not learns)
             told = foretell(batch, stack, mine, met.candidate, met.x) if learns else None
-            view = view.also(learning=learns, foresight=told)
+            view = view.also(foresight=told)
             if player.policy.external:
                 detail = own_facts(batch, mine) | {
                     "candidate": [batch.world.slot[other] for other in met.candidate],
@@ -108,7 +115,11 @@ def _ask_proposers(
                     yield Considered("propose", aligned(player, mine), view, answer, whom)
             for whole, part in zip(joined, answer, strict=True):
                 whole[chosen] = part
-    return joined
+            passes = None if told is None else told.passage(answer.choice, answer.disguise)
+            if passes is not None:
+                passage = np.ones((2, len(row))) if passage is None else passage
+                passage[:, chosen] = passes
+    return joined, passage
 
 
 def _parties(batch: Batch, row: I64) -> Iterator[tuple[Player, I64, bool]]:
@@ -235,14 +246,17 @@ def _replay_answers(batch: Batch, deal: Deals) -> I64:
     calm = deal.trust / (1.0 - deal.trust) * batch.table.screen_odds[deal.outcome]
     for number in range(batch.structure.decision_replays):
         counter = (number << 40) + batch.world.slot[deal.row_a]
-        u = batch.uniform_at(Purpose.REPLAYED_LOOK, deal.replicate, counter)
+        u, luck = (
+            batch.uniform_at(purpose, deal.replicate, counter)
+            for purpose in (Purpose.REPLAYED_LOOK, Purpose.REPLAYED_ANSWER)
+        )
         deal.odds = calm * (u / (1.0 - u))
         yes = np.zeros(len(deal), dtype=np.bool_)
         for place, player in enumerate(batch.cast):
             chosen = np.flatnonzero(code == place)
             if len(chosen) and not player.policy.external:
                 mine = deal.row_b[chosen]
-                view = build_view(batch, player, "accept", mine, answer_source(batch, deal, chosen))
+                view = build_view(batch, player, "accept", mine, answer_source(batch, deal, chosen, luck))
                 yes[chosen] = decided_answers(batch, player, mine, view)
         count += _override(batch, deal, yes)
     deal.odds = kept

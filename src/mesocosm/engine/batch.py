@@ -46,8 +46,8 @@ class Batch:
     economy: Columns  # parameters by replicate
     by_row: Columns  # the same, by row
     in_force: Columns  # by replicate, with what levers add to rho
-    adaptive: NDArray[np.bool_]  # (n,) agents whose policy weighs payoffs
-    learns: NDArray[np.bool_]  # (n,) those of them that respond to levers and learn
+    learns: NDArray[np.bool_]  # (n,) agents that weigh payoffs, respond to levers and learn
+    blind: NDArray[np.bool_]  # (n,) frozen ones: they weigh payoffs as if there were no levers
     table: TraceTable
     menu: Menu
     roster: Roster
@@ -156,8 +156,8 @@ def open_batch(scenarios: Sequence[Scenario], seeds: Sequence[int], detail: bool
         economy=economy,
         by_row=economy.at(world.replicate),
         in_force=economy,
-        adaptive=adaptive,
         learns=learns,
+        blind=adaptive & ~learns,
         table=trace_table(economy, structure, len(scenarios)),
         menu=menu,
         roster=roster,

@@ -9,6 +9,7 @@ from mesocosm import exact
 from mesocosm.api import Lever
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.govern import Stack
+from mesocosm.engine.lever_answers import held_foresight
 from mesocosm.engine.observe import outlook
 from mesocosm.env.economy import take
 from mesocosm.env.foresight import Ahead, Foresight
@@ -29,8 +30,9 @@ def foretell(batch: Batch, stack: Stack, row: I64, candidate: tuple[I64, I64], x
     ahead = _ahead(batch, np.concatenate([row, row]), np.concatenate(candidate), np.concatenate([x, x]))
     told = Foresight()
     for seat in speak:
-        with seat.blame("foresee"):
-            said = seat.at(ahead.replicate).foresee(seat, ahead)
+        with seat.blame("foresee") as hook:
+            answer = seat.at(ahead.replicate).foresee(seat, ahead)
+        said = held_foresight(hook, answer, len(ahead), len(ahead.look.p_bad))
         if said is not None:
             told.join(said)
     if charge:

@@ -16,8 +16,9 @@ from mesocosm.api import Enact, Lever, bind
 from mesocosm.config.parameters import parameter_types
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import Batch
+from mesocosm.engine.lever_answers import check_fines, held_mask, held_pair, held_salt
 from mesocosm.env.economy import column
-from mesocosm.env.events import ANNOTATIONS
+from mesocosm.env.events import ANNOTATIONS, JUDGED
 from mesocosm.env.foresight import Terms
 from mesocosm.env.interaction import Deals
 from mesocosm.env.ledger import Ledger
@@ -34,9 +35,12 @@ class Seat:
 
     name: str
     lever: Lever  # parameters by replicate
+    asked: Lever  # the same as the scenarios have them, whatever was enacted since
     batch: Batch
     is_present: Mask  # (R,) replicates that asked for the lever
     fired: I64  # (R,) how often it did something in this epoch
+    salt: I64  # (R,) what it has mixed into the seed of every draw
+    is_felt: Mask  # (R,) whether it makes agents feel more of the harm to others
     column: dict[str, Any] = field(default_factory=dict)
     charges: Any = False  # (k,) deals of the turn that cost something
 
@@ -117,9 +121,9 @@ class Stack:
         c_b: Any = 0.0
         for seat in self.seats:
             if type(seat.lever).cost is not Lever.cost:
-                with seat.blame("cost"):
-                    a, b = seat.at(deal.replicate).cost(deal)
-                _refuse_negative(seat, (a, b))
+                with seat.blame("cost") as hook:
+                    told = seat.at(deal.replicate).cost(deal)
+                a, b = held_pair(hook, ("c_a", "c_b"), told, len(deal.row_a), "deals")
                 seat.charges = (np.asarray(a) > 0.0) | (np.asarray(b) > 0.0)
                 c_a, c_b = c_a + a, c_b + b
         k = len(deal.row_a)
@@ -130,8 +134,9 @@ class Stack:
         allowed: Mask | None = None
         for seat in self.seats:
             if type(seat.lever).may_propose is not Lever.may_propose:
-                with seat.blame("may_propose"):
-                    mask = seat.at(batch.world.replicate[row]).may_propose(seat, row)
+                with seat.blame("may_propose") as hook:
+                    told = seat.at(batch.world.replicate[row]).may_propose(seat, row)
+                mask = held_mask(hook, told, len(row), "agents")
                 if mask is not None:
                     seat.count(batch.world.replicate[row[~mask]])
                     allowed = mask if allowed is None else allowed & mask
@@ -142,8 +147,9 @@ class Stack:
         allowed: Mask | None = None
         for seat in self.seats:
             if type(seat.lever).admit is not Lever.admit:
-                with seat.blame("admit"):
-                    mask = seat.at(deal.replicate).admit(seat, deal)
+                with seat.blame("admit") as hook:
+                    told = seat.at(deal.replicate).admit(seat, deal)
+                mask = held_mask(hook, told, len(deal), "deals")
                 if mask is not None:
                     seat.count(deal.replicate[~mask])
                     allowed = mask if allowed is None else allowed & mask
@@ -161,12 +167,12 @@ class Stack:
         for seat in self.seats:
             if np.any(seat.charges):
                 seat.count(deal.replicate[deal.accepted & seat.charges])
-            if type(seat.lever).internalise is not Lever.internalise:
-                felt = np.maximum(*(np.asarray(rho) for rho in seat.at(deal.replicate).internalise()))
-                seat.count(deal.replicate[deal.accepted & (felt > 0.0)])
+            if seat.is_felt.any():
+                seat.count(deal.replicate[np.isin(deal.reason, JUDGED) & seat.is_felt[deal.replicate]])
             if type(seat.lever).on_settle is not Lever.on_settle:
-                with seat.blame("on_settle"):
+                with seat.blame("on_settle") as hook:
                     seat.at(deal.replicate).on_settle(seat, deal)
+                check_fines(hook, deal.fine, len(deal))
 
     def on_epoch(self, batch: Batch) -> None:
         """Let levers act at the end of the epoch."""
@@ -192,11 +198,18 @@ class Stack:
         rho, seed = [0.0, 0.0], self.seed
         for seat in self.seats:
             if type(seat.lever).internalise is not Lever.internalise:
-                rho = [before + felt for before, felt in zip(rho, seat.at(everyone).internalise(), strict=True)]
+                with seat.blame("internalise") as hook:
+                    told = seat.at(everyone).internalise()
+                felt = held_pair(hook, ("rho_a", "rho_b"), told, len(everyone), "replicates")
+                seat.is_felt = np.broadcast_to(np.maximum(*felt) > 0.0, len(everyone))
+                rho = [before + more for before, more in zip(rho, felt, strict=True)]
             if type(seat.lever).salt is not Lever.salt:
-                salt = np.broadcast_to(np.asarray(seat.at(everyone).salt(), dtype=np.int64), len(everyone))
+                with seat.blame("salt") as hook:
+                    told = seat.at(everyone).salt()
+                salt = held_salt(hook, told, len(everyone))
                 seed = np.where(salt > 0, rng.bits(seed, salt), seed)
-                seat.fired += salt > 0
+                seat.fired += (salt > 0) & (salt != seat.salt)  # not where another lever or replicate was changed
+                seat.salt = salt
         batch.reseed(seed)
         batch.in_force = batch.economy.plus(dict(zip(("rho_a", "rho_b"), rho, strict=True)))
 
@@ -261,16 +274,28 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
         }
         lever = _with(target, parameters)
         present = np.array([name in scenario.governance for scenario in scenarios])
-        own = lever.columns(batch.world.n_rows, n_replicates)
-        seats.append(Seat(name, lever, batch, present, np.zeros(n_replicates, dtype=np.int64), own))
+        fired, salt = np.zeros((2, n_replicates), dtype=np.int64)
+        seat = Seat(name, lever, lever, batch, present, fired, salt, np.zeros(n_replicates, dtype=np.bool_))
+        with seat.blame("columns"):
+            seat.column = dict(lever.columns(batch.world.n_rows, n_replicates))
+        seats.append(seat)
     stack = Stack(sorted(seats, key=lambda seat: (seat.lever.phase, seat.name)), batch.world.seed.copy())
     stack.bring_into_force(batch)
     return stack
 
 
-def _refuse_negative(seat: Seat, costs: tuple[Any, Any]) -> None:
-    if not all((np.asarray(cost) >= 0.0).all() for cost in costs):
-        raise UsageError(f"lever {seat.name}: cost() must give credits of at least 0 for every deal.")
+def expected_by_anybody(batch: Batch, name: str) -> Mask:
+    """Whether any agent of a replicate reckons with a lever before it acts: then it can work without acting.
+
+    What deals cost and how harm is felt enter the bars of all but frozen agents; the rest is foreseen by who learns.
+    Shapes   (R,).
+    """
+    target, world = registry.find("lever", name).target, batch.world
+    reckons = batch.learns if target.foresee is not Lever.foresee else np.zeros(world.n_rows, dtype=np.bool_)
+    if target.cost is not Lever.cost or target.internalise is not Lever.internalise:
+        reckons = ~batch.blind
+    answer: Mask = exact.count_by(world.replicate[reckons], world.n_replicates) > 0
+    return answer
 
 
 def _type_of(seat: Seat) -> Any:

@@ -40,9 +40,16 @@ def learn_from_answers(batch: Batch, deal: Deals) -> None:
 
 
 def _chance_of_yes(batch: Batch, rule: Columns, deal: Deals, told: I64, bar: Any) -> Any:
-    """The chance of a yes that an initiator expects if its counterparty judges by a bar: over good and bad outcomes."""
+    """The chance of a yes that an initiator expects if its counterparty judges by a bar: over good and bad outcomes.
+
+    Only deals that levers let through are answered, so outcomes are weighed by the passage that was foretold.
+    """
     first = take(batch.table.first_class, deal.replicate[told])
     q = outcome_chance(rule, deal.effort[told], batch.world.skill[deal.row_a[told]], deal.difficulty[told])
+    if deal.passage is not None:
+        good, bad = deal.passage[:, told]
+        through = q * good + (1.0 - q) * bad  # exactly 1 where everything is let through
+        q = np.where(through > 0.0, q * good / np.where(through > 0.0, through, 1.0), q)
     trust, bar = deal.trust[told], take(bar, told)
     good = acceptance_chance(trust, batch.table.screen_odds[first], bar)
     bad = acceptance_chance(trust, batch.table.screen_odds[first + 1 + deal.level[told]], bar)

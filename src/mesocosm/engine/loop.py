@@ -15,12 +15,13 @@ from mesocosm.config.schema import Scenario
 from mesocosm.engine import bargain, season, settle, social
 from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
 from mesocosm.engine.govern import Stack, open_stack
+from mesocosm.engine.holdings import holdings
 from mesocosm.engine.rails import Rails, open_rails
-from mesocosm.env.events import Checkpoint, EventBatch, Tick
+from mesocosm.env.events import BEFORE, Checkpoint, EventBatch, Opening, Tick
 from mesocosm.errors import UsageError
 
 I64 = NDArray[np.int64]
-Yielded = EventBatch | Tick | Checkpoint | DecisionRequest | Considered
+Yielded = EventBatch | Opening | Tick | Checkpoint | DecisionRequest | Considered
 Play = Generator[Yielded, Any, str]
 COMPLETED = "completed"
 
@@ -30,9 +31,9 @@ def simulate(
 ) -> Play:
     """Play a batch of (scenario, seed) replicates to the end.
 
-    Yields   EventBatch (what happened), DecisionRequest (send the decisions back), Tick at the end of every turn
-             (send back a list of Control, or None), Checkpoint at the end of every epoch, and Considered for the
-             decisions of a row that is watched.
+    Yields   EventBatch (what happened), DecisionRequest (send the decisions back), Opening before every epoch (send
+             back a list of Enact, or None), Tick at the end of every turn (send back a list of Control, or None),
+             Checkpoint at the end of every epoch, and Considered for the decisions of a row that is watched.
     Returns  why it ended: "completed" or the reason of the kill.
     Example
         >>> from mesocosm.config.load import load_scenario
@@ -55,7 +56,11 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
         size[name] = np.full(len(everyone), getattr(structure, name), dtype=np.int64)
     batch.emit_for("simulation_started", everyone, size)
     for epoch in range(structure.epochs):
-        batch.epoch, batch.step, batch.turn = epoch, epoch * structure.steps_per_epoch, 0
+        batch.epoch, batch.step, batch.turn = epoch, epoch * structure.steps_per_epoch, BEFORE
+        killed = _obey(batch, stack, (yield Opening(epoch, batch.step)))
+        if killed:
+            return (yield from _end(batch, everyone, epoch, killed))
+        batch.turn = 0
         rails.start_epoch(batch)
         season.begin_epoch(batch)
         yield from batch.flush()
@@ -66,8 +71,13 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
                 return (yield from _end(batch, everyone, epoch, killed))
         season.end_epoch(batch, stack)
         yield from batch.flush()
-        yield Checkpoint(epoch, batch.step, batch.world.state_hashes((rails.tokens, rails.last_post)))
+        yield Checkpoint(epoch, batch.step, state_hashes(batch, rails, stack))
     return (yield from _end(batch, everyone, structure.epochs, COMPLETED))
+
+
+def state_hashes(batch: Batch, rails: Rails, stack: Stack) -> list[str]:
+    """SHA-256 over the state of each replicate: the world, the meters of the rails, and what levers hold."""
+    return batch.world.state_hashes((rails.tokens, rails.last_post), holdings(batch, stack))
 
 
 def _end(batch: Batch, everyone: I64, epochs: int, reason: str) -> Generator[Yielded, Any, str]:

@@ -65,6 +65,7 @@ def build_view(
         "epoch": batch.epoch,
         "rule": batch.economy.at(batch.world.replicate[row]) if is_blind else batch.rule_at(row),
         "menu": batch.menu,
+        "learning": batch.learns[row],
     }
     for name in asked:
         if name in source:
@@ -125,16 +126,18 @@ def proposal_source(
     }
 
 
-def answer_source(batch: Batch, deal: Deals, chosen: Any) -> dict[str, Any]:
-    """Columns behind the third question, for some of the deals."""
+def answer_source(batch: Batch, deal: Deals, chosen: Any, luck: F64 | None = None) -> dict[str, Any]:
+    """Columns behind the third question, for some of the deals.
+
+    Params   luck: (k,) of the counterparties, by default what is drawn for this turn.
+    """
 
     def own() -> Any:
         """The counterparty's bar; frozen agents leave levers out of it."""
         in_force = take(deal.own, chosen)
         if batch.in_force is batch.economy and not np.ndim(deal.c_b):
             return in_force
-        row = deal.row_b[chosen]
-        blind = batch.adaptive[row] & ~batch.learns[row]
+        blind = batch.blind[deal.row_b[chosen]]
         return np.where(blind, own_bar(batch.economy.at(deal.replicate[chosen]), deal.tau[chosen], 0.0), in_force)
 
     return {
@@ -142,7 +145,7 @@ def answer_source(batch: Batch, deal: Deals, chosen: Any) -> dict[str, Any]:
         "trust": deal.trust[chosen],
         "own_bar": own,
         "joint_bar": lambda: take(deal.joint, chosen),
-        "luck": lambda: batch.uniform(rng.Purpose.ANSWER, deal.row_a[chosen]),
+        "luck": lambda: batch.uniform(rng.Purpose.ANSWER, deal.row_a[chosen]) if luck is None else luck[chosen],
         "tau": lambda: deal.tau[chosen],
         "is_mate": lambda: same_coalition(batch, deal.row_b[chosen], deal.row_a[chosen]),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -144,11 +145,25 @@ def _remember(batch: Batch, rule: Columns, deal: Deals, done: I64) -> None:
     keep = take(rule.keep, done)
     moved = keep * world.reputation[row_a] + (1.0 - keep) * deal.r0[done]
     world.set_reputation(row_a, moved, take(rule.prior_mean, done))
-    settled = np.where(rule.settle_on_outcome, deal.pi_a_true, deal.pi_a)[done]
-    realised = settled - deal.private_cost[done] - deal.fine[done]
     share = take(rule.payoff_memory, done)
-    world.payoff_mean[row_a] = (1.0 - share) * world.payoff_mean[row_a] + share * realised
+    world.payoff_mean[row_a] = (1.0 - share) * world.payoff_mean[row_a] + share * _brought(batch, rule, deal, done)
     learn_from_deals(batch, deal, done, told)
+
+
+def _brought(batch: Batch, rule: Columns, deal: Deals, done: I64) -> F64:
+    """What accepted deals brought their initiators, after fines; frozen agents leave all that levers did out of it."""
+    settled = np.where(rule.settle_on_outcome, deal.pi_a_true, deal.pi_a)[done]
+    brought: F64 = settled - deal.private_cost[done] - deal.fine[done]
+    touched = batch.in_force is not batch.economy or np.ndim(deal.c_a) or deal.fine.any()
+    blind = np.flatnonzero(batch.blind[deal.row_a[done]]) if touched else done[:0]
+    if len(blind):
+        some = done[blind]
+        terms = SimpleNamespace(tau=deal.tau[some], c_a=0.0, r_a=deal.r_a[some])
+        surplus = np.where(rule.settle_on_outcome, deal.surplus_true, deal.surplus)[some]
+        externality = np.where(rule.settle_on_outcome, deal.externality_true, deal.externality)[some]
+        plain = initiator_payoff(batch.economy.at(deal.replicate[some]), terms, surplus, externality)
+        brought[blind] = plain - deal.private_cost[some]
+    return brought
 
 
 def _log(batch: Batch, deal: Deals, cause: I64 | None, before: int) -> None:

@@ -110,6 +110,7 @@ def _source(batch: Batch, mine: I64, chosen: I64, offer: work.Offers, author: I6
     writer = author[chosen]
     return {
         "role": batch.world.role[mine],
+        "skill": lambda: batch.world.skill[mine],
         "luck": batch.uniform(rng.Purpose.ACT, mine),
         "task_stage": offer.stage[chosen],
         "task_evidence": lambda: work.evidence(batch, mine, offer.subset(chosen)),

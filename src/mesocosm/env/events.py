@@ -123,6 +123,8 @@ class Reason(IntEnum):
     refused_by_lever = 6
 
 
+#: what a deal came to where the counterparty's judgement of it decided, whether or not it could then be paid
+JUDGED = (Reason.accepted, Reason.declined, Reason.uncovered, Reason.over_budget)
 REASONS = np.array([reason.name for reason in Reason], dtype=object)
 
 
@@ -163,9 +165,22 @@ class Checkpoint:
     state_sha256: list[str]  # (R,) hex
 
 
+#: the turn of what takes effect at an `Opening`, ahead of the first turn of its epoch
+BEFORE = -1
+
+
+@dataclass(slots=True)
+class Opening:
+    """Start of an epoch, before anything happens in it: `enact` takes effect here too, for the epoch as a whole."""
+
+    epoch: int
+    step: int  # the first of the epoch, within the run
+    turn: int = BEFORE
+
+
 @dataclass(slots=True)
 class Tick:
-    """End of a turn: the only moment at which `enact` and kill take effect."""
+    """End of a turn: the moment at which `enact` and kill take effect (and `enact` at an `Opening`)."""
 
     epoch: int
     step: int

@@ -92,12 +92,16 @@ class Foresight:
     fine_bad: Any = None  # [d], if it is bad; None for none
     pass_good: Any = None  # chance that levers let a good outcome through to the counterparty; None for always
     pass_bad: Any = None  # [d]; None for always
-    reveal: Any = 0.0  # chance that levers bring the outcome to light
+    reveal: Any = 0.0  # chance that levers bring the outcome to light, or what they take for it
+    misread_good: Any = 0.0  # chance that they say bad of a good outcome, at most `reveal`
+    misread_bad: Any = 0.0  # chance that they say good of a bad one
     halts: list[tuple[Any, Any]] = field(default_factory=list)  # where expected 1-p exceeds the first, lose the second
 
     def join(self, other: Foresight) -> None:
-        """Add what another lever foretells."""
+        """Add what another lever foretells, which acts after those joined before and has the last word."""
         self.fine_good = self.fine_good + other.fine_good
+        self.misread_good = (1.0 - other.reveal) * self.misread_good + other.misread_good
+        self.misread_bad = (1.0 - other.reveal) * self.misread_bad + other.misread_bad
         self.reveal = self.reveal + (1.0 - self.reveal) * other.reveal  # exact where one of them is 0
         self.halts = [*self.halts, *other.halts]
         if other.pass_good is not None:
@@ -108,6 +112,23 @@ class Foresight:
         if other.pass_bad is not None:
             before = self.pass_bad or [1.0] * len(other.pass_bad)
             self.pass_bad = [one * two for one, two in zip(before, other.pass_bad, strict=True)]
+
+    def passage(self, candidate: I64, level: I64) -> F64 | None:
+        """(2, k) the chance that levers let the chosen deals through, if good and if bad; None where they let all.
+
+        Params   candidate: 0 or 1 for each proposer, or -1 for nobody; level: of the disguise. The layout is paired.
+        """
+        if self.pass_good is None and self.pass_bad is None:
+            return None
+        k = len(candidate)
+
+        def of_chosen(chance: Any) -> F64:
+            both: F64 = np.broadcast_to(np.asarray(1.0 if chance is None else chance, dtype=np.float64), (2, k))
+            return both[np.maximum(candidate, 0), np.arange(k)]
+
+        levels = [None] if self.pass_bad is None else self.pass_bad
+        bad = np.stack([of_chosen(chance) for chance in levels])
+        return np.stack([of_chosen(self.pass_good), bad[np.clip(level, 0, len(levels) - 1), np.arange(k)]])
 
     def paired(self) -> Foresight:
         """Laid out by candidate, as policies see it: (m,) becomes (2, k)."""

@@ -44,6 +44,7 @@ class Deals:
     c_b: Any
     private_cost: F64  # (k,) kappa_e x e + kappa_d d
     leniency: Any = 0.5  # (k,) omega: how likely a thought b to look at its own gain alone
+    passage: F64 | None = None  # (2, k) how likely a thought levers to let it through, if good and if bad
     yes: I64 | None = None  # (k,) how often b would have agreed under other luck, where that was asked
     seq: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     reason: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, dtype=np.int8))

@@ -48,12 +48,6 @@ class Ledger:
         np.add.at(self.balance, row, -amount)
         self.burnt += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
-    def transfer(self, source: I64, target: I64, amount: I64) -> None:
-        """Move credits between agents of one replicate. Moves: agent -> agent."""
-        _none_negative(amount)
-        np.add.at(self.balance, source, -amount)
-        np.add.at(self.balance, target, amount)
-
     def to_treasury(self, row: I64, amount: I64) -> None:
         """Move credits from agents to the treasury (taxes, fines). Moves: agent -> treasury."""
         _none_negative(amount)

@@ -158,27 +158,6 @@ def link(v_hat: Any, slope: Any, intercept: Any = 0.0) -> Any:
     return exact.sigmoid(slope * v_hat + intercept)
 
 
-def inverse_link(p: Any, slope: Any, intercept: Any = 0.0) -> Any:
-    """The score v_hat at which the proxy reads p.
-
-    Example
-        >>> round(float(inverse_link(link(0.5, 2.0), 2.0)), 12)
-        0.5
-    """
-    return (exact.logit(p) - intercept) / slope
-
-
-def link_bounds(slope: Any, intercept: Any = 0.0) -> tuple[Any, Any]:
-    """Least and greatest p there can be, since v_hat lies in [-1, 1]: toxicity is confined to the same range.
-
-    Source   science notes 4.7.
-    Example
-        >>> tuple(round(float(p), 3) for p in link_bounds(2.0))
-        (0.119, 0.881)
-    """
-    return link(-1.0, slope, intercept), link(1.0, slope, intercept)
-
-
 def reputation_signal(rule: Columns, p: Any, attention: Any) -> Any:
     """r0 = (1 - scarcity)(2p - 1) + scarcity * attention: what a deal does for the initiator's standing."""
     return (1.0 - rule.attention_scarcity) * (2.0 * p - 1.0) + rule.attention_scarcity * attention

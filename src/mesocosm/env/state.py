@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,10 +103,12 @@ class World:
         self.next_seq += many
         return seq
 
-    def state_hashes(self, meters: tuple[NDArray[Any], ...] = ()) -> list[str]:
+    def state_hashes(
+        self, meters: tuple[NDArray[Any], ...] = (), beside: Sequence[Sequence[Any]] | None = None
+    ) -> list[str]:
         """SHA-256 over all that is true in each replicate: equal states, and only those, have equal hashes.
 
-        Params   meters: further columns (n,) that belong to the state.
+        Params   meters: further columns (n,) that belong to the state; beside: by replicate, further pieces of bytes.
         """
         ledger, feed, tasks = self.ledger, self.feed, self.tasks
         held = [ledger.hold[kind] for kind in ("escrow", "stake", "bond")]
@@ -118,9 +121,10 @@ class World:
         task = _words(
             [tasks.status, tasks.number, tasks.planner, tasks.worker, tasks.budget, tasks.deadline, tasks.v]
         )  # fmt: skip
-        return [self._hash(replicate, agent, (book, post, task)) for replicate in range(self.n_replicates)]
+        more = beside or [()] * self.n_replicates
+        return [self._hash(replicate, agent, (book, post, task), pieces) for replicate, pieces in enumerate(more)]
 
-    def _hash(self, replicate: int, agent: I64, tables: tuple[I64, ...]) -> str:
+    def _hash(self, replicate: int, agent: I64, tables: tuple[I64, ...], beside: Sequence[Any]) -> str:
         start, stop = int(self.offset[replicate]), int(self.offset[replicate + 1])
         digest = hashlib.sha256(agent[start:stop].data)
         for content in self.memory.content(slice(start, stop), stop - start):
@@ -132,6 +136,8 @@ class World:
                 digest.update(content.data)
         for table in tables:
             digest.update(table[replicate].data)
+        for piece in beside:
+            digest.update(piece)
         return digest.hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,11 +36,17 @@ class RandomAudit(Lever):
     accuracy: float = param(1.0, about="chance that an audit reads v correctly", unit="probability", ge=0.5, le=1.0)
     reads: str = param("outcome", about="what an audit looks at", choices=("outcome", "proxy"))
 
+    def columns(self, n_rows: int, n_replicates: int) -> dict[str, Any]:
+        """What each agent has met while audits were in force: own deals accepted, and how many of them were audited."""
+        return {name: np.zeros(n_rows, dtype=np.int64) for name in ("deals", "audits")}
+
     def on_settle(self, bench: Bench, deal: Deals) -> None:
         """Draw audits, fine what is found, and let audited outcomes come to light."""
         drawn = deal.accepted & (bench.draw(deal.row_a) < self.probability)
+        bench.column["deals"][deal.row_a[deal.accepted & (np.asarray(self.probability) > 0.0)]] += 1
         if not drawn.any():
             return
+        bench.column["audits"][deal.row_a[drawn]] += 1
         correct = bench.draw(deal.row_a, channel=1) < self.accuracy
         by_outcome = np.broadcast_to(np.asarray(self.reads) == "outcome", len(deal))
         bad = np.where(by_outcome, deal.is_good != correct, deal.p < 0.5)
@@ -49,7 +55,9 @@ class RandomAudit(Lever):
         due = np.broadcast_to(np.rint(np.asarray(self.penalty) * 1e6), len(deal)).astype(np.int64)[hit]
         fine = np.minimum(due, np.maximum(bench.ledger.balance[row], 0))
         bench.ledger.to_treasury(row, fine)
-        deal.fine[hit] += fine / 1e6
+        fined = np.zeros(len(deal))
+        fined[hit] = fine / 1e6
+        deal.fine += fined
         deal.inspected |= drawn
         deal.audited |= drawn & by_outcome
         deal.told_good = np.where(drawn & by_outcome, ~bad, deal.told_good)
@@ -57,20 +65,28 @@ class RandomAudit(Lever):
         columns = {
             "v": np.where(deal.is_good[seen], 1, -1),
             "found": bad[seen],
-            "fine": np.where(bad, deal.fine, 0.0)[seen],
+            "fine": fined[seen],
         }
         bench.emit("audited", deal.row_a[seen], columns, deal.seq[seen])
 
     def foresee(self, bench: Bench, ahead: Ahead) -> Foresight:
         """An audit with the announced chance, corrected by audits met; a fine of at most the balance if it finds fault.
 
+        Only deals made while audits were in force count as experience, and none is expected where none is announced.
         Source   Becker (1968): offend iff the gain exceeds q F; limited liability caps F (science notes 3.12).
         """
-        chance = ahead.believed(self.probability, ahead.audits, ahead.deals)
+        met, of = (bench.column[name][ahead.row_a] for name in ("audits", "deals"))
+        chance = np.where(np.asarray(self.probability) > 0.0, ahead.believed(self.probability, met, of), 0.0)
         due = chance * np.minimum(self.penalty, np.maximum(ahead.balance, 0.0))
         by_outcome = np.asarray(self.reads) == "outcome"
         good = np.where(by_outcome, 1.0 - self.accuracy, ahead.look.doubt_good)
         bad = [np.where(by_outcome, self.accuracy, doubt) for doubt in ahead.look.doubt_bad]
+        reveal = np.where(by_outcome, chance, 0.0)
+        misread = reveal * (1.0 - self.accuracy)
         return Foresight(
-            fine_good=due * good, fine_bad=[due * found for found in bad], reveal=np.where(by_outcome, chance, 0.0)
+            fine_good=due * good,
+            fine_bad=[due * found for found in bad],
+            reveal=reveal,
+            misread_good=misread,
+            misread_bad=misread,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
 from pathlib import Path
 from typing import BinaryIO
 
@@ -86,7 +85,8 @@ def write_atomic(path: str | Path, data: bytes, *, durable: bool = True) -> None
 
 
 def _host() -> str:
-    return socket.gethostname().replace(".", "-")
+    name: str = os.uname().nodename if hasattr(os, "uname") else ""
+    return name.replace(".", "-") or "here"
 
 
 def is_abandoned(partial: Path) -> bool:

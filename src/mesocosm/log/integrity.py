@@ -136,8 +136,8 @@ class _Scan:
         if hashlib.sha256(data).hexdigest() != said.file_sha256:
             raise _BadLineError(f"its shard {path} was changed: the hash of the file does not match")
         try:
-            table = from_parquet(said.table, data)
-            if content_sha256(said.table, table) != said.columns_sha256 or len(table["seq"]) != said.rows:
+            table, forms = from_parquet(said.table, data)
+            if content_sha256(said.table, table, forms) != said.columns_sha256 or len(table["seq"]) != said.rows:
                 raise _BadLineError(f"its shard {path} does not hold the columns that were written")
         except (ValueError, KeyError) as error:
             raise _BadLineError(f"its shard {path} cannot be read: {error}") from error

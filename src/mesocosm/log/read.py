@@ -51,7 +51,7 @@ class Log:
         for line in self.lines():
             record = msgspec.json.decode(line)
             for name, form in EVENT_FIELDS.get(record["kind"], {}).items():
-                if form == "float" and record[name] is None:
+                if form == "float" and record.get(name, 0.0) is None:
                     record[name] = float("nan")
             yield record
 
@@ -80,7 +80,7 @@ class Log:
     def tables(self, kinds: Sequence[str] | None = None, fields: Sequence[str] | None = None) -> dict[str, Table]:
         """Columns of several kinds (all by default) in one pass over the file.
 
-        Raises   UsageError for an unknown kind or field.
+        Raises   UsageError for an unknown kind or field, or one that a log of another model does not have.
         """
         asked = list(EVENT_FIELDS) if kinds is None else list(kinds)
         for kind in asked:
@@ -89,7 +89,7 @@ class Log:
             for name in fields or ():
                 if name not in EVENT_FIELDS[kind]:
                     raise UsageError(f"{kind} has no field {name!r}. {nearest(name, EVENT_FIELDS[kind])}")
-        decoders = {kind: _Decoder(kind, fields) for kind in asked}
+        decoders = {kind: _Decoder(kind, fields, self) for kind in asked}
         for line in self.lines():
             found = kind_of(line)
             if found in decoders:
@@ -100,10 +100,18 @@ class Log:
                     decoders[said.table].add_table(self._shard(said))
         return {kind: decoder.finish() for kind, decoder in decoders.items()}
 
+    def unlike(self, kind: str, why: str) -> UsageError:
+        """What to say of events that have not the fields that this model writes."""
+        return UsageError(
+            f"{self.path}: its {kind} events cannot be read here: {why}. The log was written by model "
+            f"{self.header.model!r}, and models differ in the fields of events. Its hashes can be verified, and "
+            f"columns({kind!r}, fields=[...]) reads the fields that it has."
+        )
+
     def _shard(self, said: ShardLine) -> Table:
         path = shard_path(self.path, said.epoch, said.table)
         try:
-            return from_parquet(said.table, path.read_bytes())
+            return from_parquet(said.table, path.read_bytes())[0]
         except OSError as error:
             raise explain(path, "read this shard", error) from error
         except ValueError as error:
@@ -122,7 +130,7 @@ class Log:
             kind = kind_of(line)
             here = tuple(line[: line.find(b'"causes"')].split(b",")[1:]) if kind in EVENT_FIELDS else ()
             if held and here != place:
-                yield _batch_of(held)
+                yield _batch_of(held, self)
                 held = []
             if here:
                 place = here
@@ -131,16 +139,16 @@ class Log:
                 said = msgspec.json.decode(line, type=ShardLine)
                 shards.append((said.table, self._shard(said)))
             elif kind in ("checkpoint", "end"):
-                yield from _batches(shards)
+                yield from _batches(shards, self)
                 shards = []
                 if kind == "checkpoint":
                     yield msgspec.json.decode(line, type=CheckpointLine)
         if held:
-            yield _batch_of(held)
+            yield _batch_of(held, self)
 
 
-def _batch_of(lines: list[bytes]) -> EventBatch:
-    decoder = _Decoder(kind_of(lines[0]), None)
+def _batch_of(lines: list[bytes], log: Log) -> EventBatch:
+    decoder = _Decoder(kind_of(lines[0]), None, log)
     for line in lines:
         decoder.add(line)
     return _batch(decoder.kind, decoder.finish())
@@ -153,10 +161,13 @@ def _batch(kind: str, table: Table) -> EventBatch:
     return EventBatch(kind=kind, **first, replicate=replicate, seq=table["seq"], column=own, cause=table["cause"])
 
 
-def _batches(shards: list[tuple[str, Table]]) -> Iterator[EventBatch]:
+def _batches(shards: list[tuple[str, Table]], log: Log) -> Iterator[EventBatch]:
     """Cut tables where seq or the turn breaks off and put the pieces in the order of seq."""
     pieces: list[tuple[int, int, str, Table]] = []
-    for rank, (kind, table) in enumerate(shards):
+    for rank, (kind, whole) in enumerate(shards):
+        decoder = _Decoder(kind, None, log)
+        decoder.add_table(whole)
+        table = decoder.finish()
         broken = np.zeros(max(len(table["seq"]) - 1, 0), dtype=bool)
         for name in ("epoch", "step", "turn"):
             broken |= np.diff(table[name]) != 0
@@ -172,8 +183,8 @@ def _batches(shards: list[tuple[str, Table]]) -> Iterator[EventBatch]:
 class _Decoder:
     """Gathers the lines and shards of one kind into columns, some thousand lines at a time."""
 
-    def __init__(self, kind: str, fields: Sequence[str] | None) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, fields: Sequence[str] | None, log: Log) -> None:
+        self.kind, self._log = kind, log
         chosen = list(EVENT_FIELDS[kind] if fields is None else fields)
         self._forms = PLACE | {name: EVENT_FIELDS[kind][name] for name in chosen}
         self._names = [name for name in self._forms if name != "cause"]
@@ -189,6 +200,9 @@ class _Decoder:
 
     def add_table(self, table: Table) -> None:
         """Take the table of a shard."""
+        missing = [name for name in self._forms if name not in table]
+        if missing:
+            raise self._log.unlike(self.kind, f"they have no {', '.join(missing)}")
         self._parts.append({name: table[name] for name in self._forms})
 
     def finish(self) -> Table:
@@ -201,7 +215,10 @@ class _Decoder:
     def _decode(self) -> None:
         if not self._lines:
             return
-        events: list[Any] = self._decoder.decode_lines(b"".join(self._lines))
+        try:
+            events: list[Any] = self._decoder.decode_lines(b"".join(self._lines))
+        except msgspec.DecodeError as error:
+            raise self._log.unlike(self.kind, str(error).rstrip(".")) from error
         self._lines = []
         part: Table = {}
         for name, form in self._forms.items():

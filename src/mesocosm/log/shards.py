@@ -86,13 +86,14 @@ def split(tables: dict[str, Table], replicates: int) -> list[dict[str, Table]]:
     return parted
 
 
-def content_sha256(kind: str, table: Table) -> str:
+def content_sha256(kind: str, table: Table, forms: dict[str, str] | None = None) -> str:
     """Hash of what a table says, whatever the file format: name, type and raw little-endian content of each column.
 
     Texts are hashed as their lengths in bytes and then the UTF-8 of all; lists likewise.
+    Params   forms: the columns in order, with the type of each; by default those that the kind has now.
     """
     digest = hashlib.sha256()
-    for name, form in form_of(kind).items():
+    for name, form in (form_of(kind) if forms is None else forms).items():
         column = table[name]
         digest.update(f"{name}:{form}:{len(column)};".encode())
         if form == "str":
@@ -120,13 +121,7 @@ def to_parquet(kind: str, table: Table) -> bytes:
     """Bytes of a table as a Parquet file (zstd)."""
     import polars as pl
 
-    types: dict[str, Any] = {
-        "int": pl.Int64,
-        "float": pl.Float64,
-        "bool": pl.Boolean,
-        "str": pl.String,
-        "ints": pl.List(pl.Int64),
-    }
+    types = _types()
     columns = []
     for name, form in form_of(kind).items():
         values = table[name].tolist() if form in ("str", "ints") else np.ascontiguousarray(table[name])
@@ -136,18 +131,35 @@ def to_parquet(kind: str, table: Table) -> bytes:
     return out.getvalue()
 
 
-def from_parquet(kind: str, data: bytes) -> Table:
-    """Table of a kind from the bytes of a Parquet file.
+def from_parquet(kind: str, data: bytes) -> tuple[Table, dict[str, str]]:
+    """Table of a kind from the bytes of a Parquet file, and its columns in order, with the type of each.
 
-    Raises   ValueError when it is not a Parquet file with the columns of the kind.
+    The columns are those that the file has: another model may have written other fields than this one does.
+    Raises   ValueError when it is not a Parquet file that a log can hold.
     """
     import polars as pl
 
     try:
         frame = pl.read_parquet(io.BytesIO(data), use_pyarrow=False)
-        return {name: column_of(_values(frame[name], form), form) for name, form in form_of(kind).items()}
+        forms = {name: _form_in(name, dtype) for name, dtype in frame.schema.items()}
+        return {name: column_of(_values(frame[name], form), form) for name, form in forms.items()}, forms
     except (pl.exceptions.PolarsError, TypeError, OSError) as error:
         raise ValueError(f"not a shard of {kind!r}: {error}") from error
+
+
+def _form_in(name: str, dtype: Any) -> str:
+    """The form of a column that was read."""
+    for form, its in _types().items():
+        if its == dtype:
+            return form
+    raise TypeError(f"no log holds a column of {dtype} ({name})")
+
+
+def _types() -> dict[str, Any]:
+    """The type of a Parquet column of each form."""
+    import polars as pl
+
+    return {"int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean, "str": pl.String, "ints": pl.List(pl.Int64)}
 
 
 def _values(series: Any, form: str) -> Any:

@@ -18,7 +18,7 @@ import msgspec
 from mesocosm.config.load import scenario_to_dict
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import MesocosmError
-from mesocosm.log.files import explain, write_atomic
+from mesocosm.log.files import explain, is_abandoned, write_atomic
 from mesocosm.runner.runner import MODEL
 from mesocosm.runner.table import Result
 
@@ -173,8 +173,6 @@ class CellStore:
 
 def leftovers(folder: Path) -> Iterator[Path]:
     """Half-written files of processes that are gone."""
-    from mesocosm.log.files import is_abandoned
-
     for file in folder.glob("??/.*.partial"):
         if is_abandoned(file):
             yield file

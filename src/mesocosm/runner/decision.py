@@ -14,14 +14,14 @@ from mesocosm.agents.records import agent_name, slot_of_agent
 from mesocosm.api import Considered, DecisionRequest, Proposals, View
 from mesocosm.engine.batch import Batch, open_batch
 from mesocosm.engine.loop import Play, Yielded, play_batch
-from mesocosm.env.events import Checkpoint, EventBatch, Tick
+from mesocosm.env.events import Checkpoint, EventBatch, Opening, Tick
 from mesocosm.env.population import ROLES
 from mesocosm.errors import UsageError
 from mesocosm.log.read import read_log
 from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.directory import find_run
 from mesocosm.runner.drive import scheduled
-from mesocosm.runner.inputs import orders_of
+from mesocosm.runner.inputs import levers_of, orders_of
 from mesocosm.runner.replay import scenario_of
 
 #: what happened in a step that a person may want beside the decisions, by kind of event
@@ -77,7 +77,7 @@ def explain_decision(run: str | Path, agent: str | int, step: int) -> Explanatio
     """Simulate a run again up to a step and tell what an agent weighed and decided in it.
 
     Params   run: as for load_run; agent: slot, or id as in a_07; step: within the run, counted from 0.
-    Raises   UsageError when the run has no such agent or step.
+    Raises   UsageError when the run has no such agent or step, or was ended before it came to the step.
     """
     log = read_log(find_run(run))
     scenario, seed = scenario_of(log), log.header.seed
@@ -86,11 +86,12 @@ def explain_decision(run: str | Path, agent: str | int, step: int) -> Explanatio
     _check(batch, slot, step)
     batch.watched = slot
     decider = ReplayedDecisions(log, then=None if log.is_complete else AgentsDriver([scenario]))
-    orders = scheduled(orders_of(log))
+    given = orders_of(log)
+    orders = scheduled(given)
     decisions: list[Decision] = []
     deeds: list[dict[str, Any]] = []
     frozen_until = 0
-    for item, reply in _until(play_batch(batch), step):
+    for item, reply in _until(play_batch(batch, levers_of(given)), step):
         if batch.step < step:
             frozen_until = int(batch.world.frozen_until[slot])
         if isinstance(item, EventBatch):
@@ -100,8 +101,11 @@ def explain_decision(run: str | Path, agent: str | int, step: int) -> Explanatio
             decisions += _decisions(batch, item) if batch.step == step else []
         elif isinstance(item, DecisionRequest):
             reply.append(decider.decide(item))
-        elif isinstance(item, Tick):
+        elif isinstance(item, Tick | Opening):
             reply.append(orders(item))
+    if batch.step < step:
+        why = f" ({log.end.reason})" if log.end is not None else ""
+        raise UsageError(f"--step {step}: this run was ended early{why}, and its last step is {batch.step}.")
     return Explanation(
         agent=agent_name(slot),
         policy=batch.cast[int(batch.world.code[slot])].name,

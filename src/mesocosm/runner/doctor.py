@@ -28,6 +28,7 @@ SEED, EPOCHS, STEPS = 7, 2, 6
 VARIANTS: tuple[tuple[str, ...], ...] = (
     ("simulation.turns=sequential", "simulation.order=random", "proxy.calibration=bayes"),
     ("governance.transaction_tax.rate=0.1", "governance.random_audit.probability=0.2", "proxy.noise=gaussian"),
+    ("governance.oracle.reach=0.5", "governance.random_audit.accuracy=0.7", "governance.circuit_breaker.threshold=0.3"),
 )
 
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from mesocosm.api import Control, DecisionRequest, Kill
 from mesocosm.config.schema import Scenario
-from mesocosm.engine.batch import open_batch
+from mesocosm.engine.batch import Batch, open_batch
+from mesocosm.engine.govern import expected_by_anybody
 from mesocosm.engine.loop import play_batch
 from mesocosm.env.economy import Columns
-from mesocosm.env.events import Checkpoint, EventBatch, Tick
+from mesocosm.env.events import Checkpoint, EventBatch, Opening, Tick
 from mesocosm.env.population import Roster
 from mesocosm.errors import UsageError
 from mesocosm.log.write import LogSet
@@ -29,7 +30,7 @@ from mesocosm.metrics.whole import WholeRun, at_replicate
 LOOK_AGAIN_S = 0.02
 Row = dict[str, Any]
 Progress = Callable[[int, Row], None]
-Orders = Callable[[Tick], Sequence[Control] | None]
+Orders = Callable[[Tick | Opening], Sequence[Control] | None]
 
 
 class Decider(Protocol):
@@ -48,8 +49,8 @@ class Decider(Protocol):
 class Outcome:
     """What a driven batch came to: a row of metrics per replicate and epoch, flags, and why it ended.
 
-    `whole` has the metrics of each replicate over all its epochs (see `registry.metric`, over), `whole_by_type` the
-    same for each agent type if the plan asked for it.
+    `whole` has the metrics of each replicate over its epochs, all or those from `Plan.since` on (see `registry.metric`,
+    over), `whole_by_type` the same for each agent type if the plan asked for it.
     """
 
     rows: list[list[Row]]
@@ -71,6 +72,7 @@ class Plan:
     extra_levers: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None  # metrics, or None for the usual ones
     by_type: bool = False  # whether the outcome sums the run up for each agent type too
+    since: int = 0  # the first of the epochs that the outcome sums up
 
     @property
     def detail(self) -> bool:
@@ -109,8 +111,9 @@ def drive(
 ) -> Outcome:
     """Run a batch to its end and return its metrics.
 
-    Params   logs: where events go, if anywhere; decider: answers for agents from outside; orders: asked at the end
-             of every turn for enact and kill; progress: called after every epoch with the first replicate's row.
+    Params   logs: where events go, if anywhere; decider: answers for agents from outside; orders: asked at the
+             start of every epoch for enact, and at the end of every turn for enact and kill; progress: called after
+             every epoch with the first replicate's row.
     Raises   UsageError when agents from outside are asked and nobody answers.
     """
     batch = open_batch(plan.scenarios, plan.seeds, plan.detail)
@@ -133,19 +136,30 @@ def drive(
             _take_events(plan, item, tally, logs, decider)
         elif isinstance(item, DecisionRequest):
             answer = _decide(item, decider)
-        elif isinstance(item, Tick):
+        elif isinstance(item, Tick | Opening):
             answer = orders(item) if orders is not None else None
         elif isinstance(item, Checkpoint):
             totals = tally.epoch(_there(last_state))
-            whole.add(totals, _close_epoch(plan, item, totals, logs, outcome))
+            values = _close_epoch(plan, item, totals, logs, outcome)
+            if item.epoch >= plan.since:
+                whole.add(totals, values)
             if progress is not None:
                 progress(item.epoch, outcome.rows[0][-1])
     if logs is not None:
         logs.end(outcome.reason, len(outcome.rows[0]))
     _sum_up(whole, outcome)
-    for flags, fired in zip(outcome.flags, outcome.fired, strict=True):
-        flags += [f"the lever {name} never fired: it did nothing at all" for name, count in fired.items() if not count]
+    _flag_idle_levers(batch, outcome)
     return outcome
+
+
+def _flag_idle_levers(batch: Batch, outcome: Outcome) -> None:
+    """Say which levers never did anything, and whether they may have worked all the same: by being expected."""
+    for replicate, fired in enumerate(outcome.fired):
+        for name in (name for name, count in fired.items() if not count):
+            told = f"the lever {name} never fired: it did nothing at all"
+            if expected_by_anybody(batch, name)[replicate]:
+                told = f"the lever {name} acted on no deal: any effect it had is that of agents who expected it to"
+            outcome.flags[replicate].append(told)
 
 
 def _count_fired(batch: EventBatch, fired: list[dict[str, int]]) -> None:
@@ -213,7 +227,7 @@ def scheduled(orders: Sequence[tuple[int, int, int, Control]]) -> Orders:
     for epoch, step, turn, order in orders:
         at.setdefault((epoch, step, turn), []).append(order)
 
-    def give(tick: Tick) -> Sequence[Control] | None:
+    def give(tick: Tick | Opening) -> Sequence[Control] | None:
         return at.get((tick.epoch, tick.step, tick.turn))
 
     return give
@@ -225,8 +239,8 @@ def hold_while(hold: Callable[[], bool], held_at: list[Row], others: Orders | No
     A pause changes nothing that happens, so it is no event: `held_at` notes where the run was held, for the manifest.
     """
 
-    def give(tick: Tick) -> Sequence[Control] | None:
-        if hold():
+    def give(tick: Tick | Opening) -> Sequence[Control] | None:
+        if isinstance(tick, Tick) and hold():
             held_at.append({"epoch": tick.epoch, "step": tick.step, "turn": tick.turn})
             while hold():
                 time.sleep(LOOK_AGAIN_S)
@@ -238,8 +252,8 @@ def hold_while(hold: Callable[[], bool], held_at: list[Row], others: Orders | No
 def kill_when(stop: Callable[[], str | None], others: Orders | None = None) -> Orders:
     """Orders that end the run at the next turn once `stop` gives a reason."""
 
-    def give(tick: Tick) -> Sequence[Control] | None:
-        reason = stop()
+    def give(tick: Tick | Opening) -> Sequence[Control] | None:
+        reason = stop() if isinstance(tick, Tick) else None
         given = list(others(tick) or ()) if others is not None else []
         return [*given, Kill(reason)] if reason else given
 

@@ -9,6 +9,7 @@ from typing import Any
 from mesocosm.api import Control, Enact, Kill
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import MANY_TURNS
+from mesocosm.env.events import BEFORE
 from mesocosm.errors import LogDamaged, UsageError
 from mesocosm.log.read import Log
 
@@ -22,8 +23,9 @@ def orders_of(log: Log) -> list[Order]:
     """
     try:
         table = log.columns("input")
-    except (ValueError, OverflowError) as error:
-        raise LogDamaged(str(log.path), 0, 0, f"an input that no run can have written: {error}") from error
+    except (UsageError, ValueError, OverflowError) as error:
+        why = f"an input that no run can have written: {error.__cause__ or error}"
+        raise LogDamaged(str(log.path), 0, 0, why) from error
     orders: list[Order] = []
     for index, question in enumerate(table["question"].tolist()):
         if question not in ("enact", "kill"):
@@ -50,6 +52,38 @@ def _order_of(question: str, text: str) -> Control | None:
     return None
 
 
+def orders_as_rows(orders: Sequence[Order]) -> list[list[Any]]:
+    """Orders as plain values, as a manifest keeps them: epoch, step, turn, question and answer of each."""
+    told = []
+    for epoch, step, turn, order in orders:
+        answer = [order.lever, order.parameter, order.value] if isinstance(order, Enact) else [order.reason]
+        told.append([epoch, step, turn, "enact" if isinstance(order, Enact) else "kill", answer])
+    return told
+
+
+def orders_from_rows(rows: Any, where: str) -> list[Order]:
+    """Orders from what `orders_as_rows` gave.
+
+    Raises   UsageError naming the place when they are no orders.
+    """
+    orders: list[Order] = []
+    for row in rows if isinstance(rows, list) else [rows]:
+        match row:
+            case [int(epoch), int(step), int(turn), str(question), answer]:
+                order = _order_of(question, json.dumps(answer))
+            case _:
+                order = None
+        if order is None:
+            raise UsageError(f"{where}: {row!r} is no order to enact or kill. Mend or remove it.")
+        orders.append((epoch, step, turn, order))
+    return orders
+
+
+def levers_of(orders: Sequence[Order]) -> tuple[str, ...]:
+    """The levers that are enacted, which a run must have at hand from its start even if its scenario names none."""
+    return tuple(sorted({order.lever for *_, order in orders if isinstance(order, Enact)}))
+
+
 def check_orders(orders: Sequence[Order], scenario: Scenario) -> None:
     """Refuse an order for a turn that the run will never come to.
 
@@ -63,10 +97,12 @@ def check_orders(orders: Sequence[Order], scenario: Scenario) -> None:
         turns = [range(first, first + scenario.agents_max) for first in (0, MANY_TURNS)]
         told = " and ".join(f"{one.start} to {one.stop - 1}" for one in turns)
     for epoch, step, turn, order in orders:
+        if turn == BEFORE and isinstance(order, Enact) and step == epoch * per_epoch and 0 <= epoch < simulation.epochs:
+            continue
         if 0 <= epoch < simulation.epochs and step // per_epoch == epoch and any(turn in part for part in turns):
             continue
         raise UsageError(
             f"{order} is ordered for epoch {epoch}, step {step}, turn {turn}, to which this run never comes: it has "
             f"epochs 0 to {simulation.epochs - 1} of {per_epoch} steps, counted from 0 through the whole run, and "
-            f"turns {told} in each step."
+            f"turns {told} in each step (or turn {BEFORE} before the first step of an epoch, to enact a rule)."
         )

@@ -101,16 +101,6 @@ def account_of(
     return Account(at_replicate(whole.run_values(), 0), parted, types)
 
 
-def whole_run(tables: Mapping[str, Table], scenario: Scenario, names: Iterable[str] = SUMMARY) -> Row:
-    """Metrics over a whole run, from the columns of its log."""
-    return account_of(tables, scenario, names, ()).whole
-
-
-def by_type(tables: Mapping[str, Table], scenario: Scenario, names: Iterable[str] = SUMMARY_BY_TYPE) -> dict[str, Row]:
-    """Metrics over a whole run for each agent type, from the columns of its log."""
-    return account_of(tables, scenario, (), names).by_type
-
-
 def agents_of(tables: Mapping[str, Table], scenario: Scenario) -> list[Row]:
     """What each agent did over a whole run, and what it had come to at its end.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,8 +53,6 @@ def _ray() -> Any:
 
 def _connect(ray: Any, workers: int) -> None:
     """Join the cluster that RAY_ADDRESS names, or start a local one."""
-    import os
-
     quiet = {"include_dashboard": False, "configure_logging": True, "logging_level": logging.ERROR}
     try:
         if os.environ.get("RAY_ADDRESS"):

@@ -26,7 +26,7 @@ from mesocosm.metrics.from_log import epochs_from_columns
 from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.directory import find_run
 from mesocosm.runner.drive import Decider, Plan, Progress, drive, kill_when, parameters_for_metrics, scheduled
-from mesocosm.runner.inputs import orders_of
+from mesocosm.runner.inputs import levers_of, orders_of
 from mesocosm.runner.runner import MODEL, header_of
 
 AGREES = 0  # difference allowed between a metric of the log and the one recomputed: none
@@ -144,11 +144,12 @@ def resimulate(log: Log, scenario: Scenario, progress: Progress | None = None) -
     seed = log.header.seed
     if scenario.simulation.seed != seed:
         scenario = with_overrides(scenario, [f"simulation.seed={seed}"])
-    plan = Plan([scenario], [seed], log.header.level, names=log.header.metrics)
+    given = orders_of(log)
+    plan = Plan([scenario], [seed], log.header.level, extra_levers=levers_of(given), names=log.header.metrics)
     # a cut log holds the answers up to the cut; beyond it the agents themselves are asked, and nothing is compared
     decider: Decider = ReplayedDecisions(log, then=None if log.is_complete else AgentsDriver(plan.scenarios))
     with LogSet([LogWriter(log.path, header_of(scenario, seed, plan.metric_names()), mode="compare")]) as logs:
-        orders = scheduled(orders_of(log))
+        orders = scheduled(given)
         if not log.is_complete:
             orders = kill_when(lambda: None if logs.writers[0].behind else "the log was cut here", orders)
         drive(plan, logs, decider=decider, orders=orders, progress=progress)

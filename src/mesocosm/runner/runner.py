@@ -26,9 +26,10 @@ from mesocosm.log.write import LogSet, LogWriter, Mode
 from mesocosm.runner import directory
 from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, hold_while, kill_when, scheduled
-from mesocosm.runner.inputs import Order, check_orders, orders_of
+from mesocosm.runner.inputs import Order, check_orders, levers_of, orders_from_rows, orders_of
 
-MODEL = "mesocosm-2"
+MODEL = "mesocosm-3"
+PARENT = "parent"  # what the manifest of a branch says of the run that it goes on from, and the orders it was given
 
 
 @dataclass
@@ -146,23 +147,33 @@ def _resume(path: Path, progress: Progress | None, stop: Callable[[], str | None
             raise UsageError(
                 f"{path}: not even the first line is whole, so nobody knows what was run. Delete it and run it anew."
             )
-        return _play(load_scenario(path / directory.SCENARIO), path, "resume", (), progress=progress, stop=stop)
+        scenario, planned = load_scenario(path / directory.SCENARIO), _planned(path, ())
+        return _play(scenario, path, "resume", planned, progress=progress, stop=stop, levers=levers_of(planned))
     if found.header.model != MODEL:
         raise UsageError(
             f"{path}: the run was started by model {found.header.model!r}, and this is {MODEL!r}: it cannot go on here."
         )
     scenario, log = scenario_from_dict(found.header.scenario), read_log(path)
-    decider = ReplayedDecisions(log, then=AgentsDriver([scenario]))
+    decider, orders = ReplayedDecisions(log, then=AgentsDriver([scenario])), _planned(path, orders_of(log))
     return _play(
         scenario,
         path,
         "resume",
-        orders_of(log),
+        orders,
         progress=progress,
         stop=stop,
         decider=decider,
         names=found.header.metrics,
+        levers=levers_of(orders),
     )
+
+
+def _planned(path: Path, given: Sequence[Order]) -> list[Order]:
+    """The orders that a log holds, and those of a branch that are still to come, in order of time."""
+    parent = directory.read_manifest(path).get(PARENT) if path.is_dir() else None
+    kept = parent.get("orders", []) if isinstance(parent, dict) else []
+    planned = orders_from_rows(kept, str(path / directory.MANIFEST))
+    return sorted([*planned, *(order for order in given if order not in planned)], key=lambda order: order[:3])
 
 
 def _good_part(path: Path) -> Prefix:
@@ -246,21 +257,24 @@ def _play(
     durable: bool = False,
     decider: Decider | None = None,
     names: tuple[str, ...] | None = None,
+    levers: tuple[str, ...] = (),
 ) -> Run:
     """Drive one replicate into its log, keeping the manifest true before and after."""
     seed = scenario.simulation.seed
-    facts = {"run": target.name, "status": "running", "seed": seed, "scenario_id": scenario.scenario_id}
+    facts: dict[str, Any] = {"run": target.name, "status": "running", "seed": seed, "scenario_id": scenario.scenario_id}
     began = time.perf_counter()
     in_directory = target.is_dir()
     if in_directory:
         facts |= {"started": directory.now(), "host": directory.host_facts()}
+        if mode == "resume":
+            facts |= {name: fact for name, fact in directory.read_manifest(target).items() if name == PARENT}
         if mode == "create" and (target / EVENTS).exists():
             raise UsageError(
                 f"{target}: there is a run in this directory already. Choose another --output, or --resume it."
             )
         write_atomic(target / directory.SCENARIO, dump_scenario(scenario).encode())
         directory.write_manifest(target, facts)
-    plan, paused = Plan([scenario], [seed], scenario.log.level, names=names), list[dict[str, Any]]()
+    plan, paused = Plan([scenario], [seed], scenario.log.level, levers, names), list[dict[str, Any]]()
     asked = _orders(orders, stop)
     if hold is not None:
         asked = hold_while(hold, paused, asked)
@@ -284,6 +298,27 @@ def _play(
         }
         directory.write_manifest(target, facts)
     return made
+
+
+def play_on(
+    scenario: Scenario,
+    target: Path,
+    orders: Sequence[Order],
+    *,
+    decider: Decider,
+    names: tuple[str, ...],
+    levers: tuple[str, ...],
+    progress: Progress | None = None,
+    stop: Callable[[], str | None] | None = None,
+) -> Run:
+    """Play a run whose directory holds the beginning of its log already, which comes out the same once more.
+
+    Params   decider: answers for agents from outside; names: the metrics that the log gives; levers: those that any
+             order is for.
+    """
+    return _play(
+        scenario, target, "resume", orders, progress=progress, stop=stop, decider=decider, names=names, levers=levers
+    )
 
 
 def _orders(given: Sequence[Order], stop: Callable[[], str | None] | None) -> Orders | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from mesocosm.errors import UsageError, nearest
 from mesocosm.runner.cells import Cell, CellStore
 from mesocosm.runner.pool import WorkerPool
+from mesocosm.runner.ray_cluster import play_on_ray
 from mesocosm.runner.table import Share, blocks_of, work_of
 from mesocosm.runner.worker import Asked, play_cells
 
@@ -111,7 +112,5 @@ def _locally(blocks: Sequence[Sequence[Cell]], asked: Asked, folder: Path, worke
 
 
 def _on_ray(blocks: Sequence[Sequence[Cell]], asked: Asked, folder: Path, workers: int, tell: Told) -> int:
-    from mesocosm.runner.ray_cluster import play_on_ray
-
     play_on_ray(blocks, asked, CellStore(folder), workers, tell)
     return 0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from mesocosm.api import Enact
 from mesocosm.config.schema import Scenario
 from mesocosm.env.economy import structure_of
 from mesocosm.runner.agents_driver import AgentsDriver
-from mesocosm.runner.drive import Plan, Row, drive
+from mesocosm.runner.drive import Plan, Row, drive, scheduled
+from mesocosm.runner.inputs import Order, levers_of
 
 BLOCK_ROWS = 24_000  # agents in a table: enough to spread NumPy's fixed cost, few enough for the cache
 BLOCK_STEPS = 12_000_000  # agent-steps in a table: some twenty seconds, all that a kill can cost
@@ -30,10 +32,18 @@ class Result:
     state: str  # hash of the state at the last checkpoint
 
 
-def run_table(wanted: Sequence[Pair], names: tuple[str, ...], progress: Share | None = None) -> list[Result]:
+def run_table(
+    wanted: Sequence[Pair],
+    names: tuple[str, ...],
+    progress: Share | None = None,
+    *,
+    orders: Sequence[Sequence[Order]] = (),
+    since: int = 0,
+) -> list[Result]:
     """Run pairs that can share a table, all at once.
 
-    Params   wanted: pairs equal in structure; names: metrics to compute; progress: told the share done, 0 to 1.
+    Params   wanted: pairs equal in structure; names: metrics to compute; progress: told the share done, 0 to 1;
+             orders: what each is ordered to enact, if anything is; since: the first epoch that metrics sum up.
     Returns  one result a pair, the same whatever else is in the table.
     """
     cast, luck = [scenario for scenario, _ in wanted], [seed for _, seed in wanted]
@@ -43,8 +53,9 @@ def run_table(wanted: Sequence[Pair], names: tuple[str, ...], progress: Share | 
         if progress is not None:
             progress((epoch + 1) / epochs)
 
-    plan = Plan(cast, luck, "epoch", names=names, by_type=True)
-    outcome = drive(plan, None, decider=AgentsDriver(cast), progress=tell)
+    given = [order for number, own in enumerate(orders) for order in _for_replicate(own, number)]
+    plan = Plan(cast, luck, "epoch", levers_of(given), names, by_type=True, since=since)
+    outcome = drive(plan, None, decider=AgentsDriver(cast), orders=scheduled(given) if given else None, progress=tell)
     return [
         Result(
             outcome.whole[place],
@@ -57,8 +68,25 @@ def run_table(wanted: Sequence[Pair], names: tuple[str, ...], progress: Share | 
     ]
 
 
-def run_all(wanted: Sequence[Pair], names: tuple[str, ...], progress: Share | None = None) -> list[Result]:
-    """Run any pairs, in as many tables as they need, one after another; results in the order of the pairs."""
+def _for_replicate(orders: Sequence[Order], replicate: int) -> Iterator[Order]:
+    """Orders to enact for one run of a table."""
+    for epoch, step, turn, order in orders:
+        if isinstance(order, Enact):
+            yield epoch, step, turn, replace(order, replicate=replicate)
+
+
+def run_all(
+    wanted: Sequence[Pair],
+    names: tuple[str, ...],
+    progress: Share | None = None,
+    *,
+    orders: Sequence[Sequence[Order]] = (),
+    since: int = 0,
+) -> list[Result]:
+    """Run any pairs, in as many tables as they need, one after another; results in the order of the pairs.
+
+    Params   as of `run_table`.
+    """
     results: dict[int, Result] = {}
     blocks = list(blocks_of(wanted))
     total = sum(work_of(wanted, block) for block in blocks) or 1
@@ -70,7 +98,9 @@ def run_all(wanted: Sequence[Pair], names: tuple[str, ...], progress: Share | No
             if progress is not None:
                 progress((before + work * share) / total)
 
-        results |= zip(block, run_table([wanted[place] for place in block], names, tell), strict=True)
+        pairs = [wanted[place] for place in block]
+        given = [orders[place] for place in block] if orders else ()
+        results |= zip(block, run_table(pairs, names, tell, orders=given, since=since), strict=True)
         done += work
     return [results[place] for place in range(len(wanted))]
 

@@ -51,8 +51,9 @@ class Deceptive(Policy):
         if len(asked):
             row = Prospects(view, asked + choice[asked] * len(view))
             best = highest(row, worth(row, *tempting_cells(view)))
-            if view.learning:
-                kept = best.value > honest_worth(view, row)
+            learns = view.learning[asked]
+            if learns.any():
+                kept = ~learns | (best.value > honest_worth(view, row))
                 asked, best = asked[kept], best.at(kept)
             effort[asked], disguise[asked], transfer[asked] = best.effort, best.disguise, best.transfer
         return Proposals(choice, effort, disguise, transfer)

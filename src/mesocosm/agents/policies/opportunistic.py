@@ -11,6 +11,7 @@ from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
 from mesocosm.agents.response import better_of_two, clears, highest, weighed_payoffs, worth
 from mesocosm.api import Acts, Mask, Policy, Proposals, View, Weighed
+from mesocosm.env.payoff import outcome_chance
 from mesocosm.registry import policy
 
 
@@ -34,8 +35,8 @@ class Opportunistic(Policy):
     def act(self, view: View) -> Acts:
         """Approve any work (it pays on completion), work if the reward covers the effort, vote by trust."""
         rule, x = view.rule, view.task_difficulty
-        effect = (rule.q_high - rule.q_low) * (1.0 - rule.quality_follows_cost * (1.0 - x))  # of full effort
-        works = effect * view.task_reward > rule.effort_cost * x
+        full, none = (outcome_chance(rule, effort, view.skill, x) for effort in (1.0, 0.0))
+        works = (full - none) * view.task_reward > rule.effort_cost * x
         return usual_acts(
             view,
             vote=np.where(view.author_trust >= 0.5, 1, -1),
