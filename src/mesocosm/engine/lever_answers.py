@@ -12,7 +12,8 @@ from mesocosm.errors import Blame, UsageError
 
 NO_LIMIT = float("inf")
 #: what a foresight holds that is a chance; everything else in it is credits
-CHANCES = frozenset({"pass_good", "pass_bad", "reveal"})
+CHANCES = frozenset({"pass_good", "pass_bad", "reveal", "misread_good", "misread_bad"})
+BY_DISGUISE = ("fine_bad", "pass_bad")
 COSTS = ("cost_a", "cost_b")
 
 
@@ -80,7 +81,7 @@ def held_foresight(hook: Blame, answer: Any, k: int, n_levels: int) -> Foresight
             _refuse(hook, f"{_shown(value)} for {item.name}", "nothing there: what cost() says is foretold by itself")
         if item.name == "halts" or value is None:
             continue
-        if item.name.endswith("_bad"):
+        if item.name in BY_DISGUISE:
             if not isinstance(value, list | tuple) or len(value) != n_levels:
                 expected = f"a list with one entry for each of {n_levels} levels of disguise"
                 _refuse(hook, f"{_shown(value)} for {item.name}", expected)
