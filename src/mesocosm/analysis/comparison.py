@@ -98,6 +98,11 @@ class Comparison:
         pairs = [(self._values(metric, CHANGED, kind), self._values(metric, BASE, kind)) for kind in (LEARNING, FROZEN)]
         return difference_of_effects(pairs[0], pairs[1], self.confidence)
 
+    def divergence(self, one: str, other: str, adaptation: str | None = None) -> PairedEffect:
+        """How much more the change moves one metric up than another, pair by pair."""
+        pairs = [tuple(self._values(metric, name, adaptation) for name in (CHANGED, BASE)) for metric in (one, other)]
+        return difference_of_effects((pairs[0][0], pairs[0][1]), (pairs[1][0], pairs[1][1]), self.confidence)
+
     def _values(self, metric: str, name: str, adaptation: str | None, agent_type: str | None = None) -> F64:
         kind = self.adaptations[0] if adaptation is None else adaptation
         if kind not in self.adaptations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,18 +49,24 @@ class Trial:
     influences: tuple[Influence, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyResults:
     """What a study found. Keys of `runs` are (setting, arm); the setting of a study that names none is ""."""
 
     design: Design
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
-    runs: dict[tuple[str, str], Runs] = field(repr=False)
+    runs: dict[tuple[str, str], Runs]
     constants: tuple[dict[str, float], ...] = ()  # of each economy of the hypercube
-    elsewhere: tuple[dict[str, Runs], ...] = field(default=(), repr=False)  # runs in each of them, by arm
+    elsewhere: tuple[dict[str, Runs], ...] = ()  # runs in each of them, by arm
     amended: tuple[str, ...] = ()
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        arms, worlds = len(self.design.arms), len(self.settings)
+        where = f" in {worlds} settings" if worlds > 1 else ""
+        told = f"{arms} arm{'s' * (arms != 1)}{where} on {self.design.study.primary}"
+        return f"StudyResults({self.design.study.study_id}: {told}, {len(self.seeds)} paired seeds)"
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -73,13 +79,8 @@ class StudyResults:
         Params   setting: the first if none is named; agent_type: over that type's proposals and agents alone.
         """
         where = self.settings[0] if setting is None else setting
-        treated, base = (self._values(metric, name, where, agent_type) for name in (arm, BASE))
+        treated, base = (_values(self, metric, name, where, agent_type) for name in (arm, BASE))
         return paired_effect(treated, base, self.design.study.confidence, AUTO)
-
-    def _values(self, metric: str, arm: str, setting: str, agent_type: str | None) -> Any:
-        if (setting, arm) not in self.runs:
-            raise UsageError(f"no arm {arm!r} in setting {setting!r}; arms: {', '.join(self.design.arms)}.")
-        return values_of(self.runs, (setting, arm), metric, agent_type)
 
     @cached_property
     def contrasts(self) -> tuple[Contrast, ...]:
@@ -124,7 +125,7 @@ class StudyResults:
 
     def differences(self, metric: str, arm: str, setting: str) -> Any:
         """Difference from the base, seed by seed."""
-        treated, base = (self._values(metric, name, setting, None) for name in (arm, BASE))
+        treated, base = (_values(self, metric, name, setting, None) for name in (arm, BASE))
         return treated - base
 
     @cached_property
@@ -165,6 +166,12 @@ class StudyResults:
 
         rows = list(rows_by_seed(self.runs, ("setting", "arm"), self.seeds, self.metrics))
         return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _values(found: StudyResults, metric: str, arm: str, setting: str, agent_type: str | None) -> Any:
+    if (setting, arm) not in found.runs:
+        raise UsageError(f"no arm {arm!r} in setting {setting!r}; arms: {', '.join(found.design.arms)}.")
+    return values_of(found.runs, (setting, arm), metric, agent_type)
 
 
 def _trial(found: StudyResults, arm: str) -> Trial:
