@@ -392,6 +392,46 @@ def test_the_command_tells_effects_controls_and_where_they_are_kept(
         assert (again / name).read_bytes() == (folder / name).read_bytes(), name
 
 
+def test_results_that_cannot_be_kept_are_refused_before_anything_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*given: Any, **named: Any) -> Any:
+        raise AssertionError("nothing is to be run")
+
+    words = ["compare", "baseline", "--set", AUDIT[0], "--seeds", "2", "--epochs", "1", "--no-plot", "--quiet"]
+    kept = tmp_path / "kept"
+    assert main([*words, "--output", str(kept)]) == 0
+    before = (kept / "comparison.json").read_bytes()
+    assert main([*words, "--output", str(kept)]) == 0, "the same once more is no loss"
+    monkeypatch.setattr("mesocosm.analysis.comparison.run_all", never)
+    (tmp_path / "file").write_text("mine")
+    (kept / "broken").mkdir()
+    (kept / "broken" / "comparison.json").write_text("{")
+    capsys.readouterr()
+    for place, other, told in (
+        (kept, ["--set", "payoff.h=3.0"], "another comparison (baseline: governance.random_audit.probability=0.5)"),
+        (kept, ["--base", "payoff.h=3.0"], "another comparison"),
+        (kept / "broken", [], "another comparison"),
+        (tmp_path / "file", [], "cannot keep results here"),
+        (tmp_path / "file" / "below", [], "cannot keep results here"),
+    ):
+        assert main([*words, *other, "--output", str(place)]) in (1, 2)
+        failure = " ".join(capsys.readouterr().err.split())
+        assert told in failure
+        assert str(place) in failure
+    assert (kept / "comparison.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [[], ["--output", "new/folder"]])
+def test_a_comparison_that_fails_leaves_no_empty_folder(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MESOCOSM_RUNS", str(tmp_path / "runs"))
+    assert main(["compare", "baseline", "--set", "payoff.h=2.0", *options]) == 2
+    assert [path for path in tmp_path.rglob("*") if path.name != "runs"] == []
+
+
 def test_the_command_prints_json_and_only_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["compare", "baseline", "--set", "governance.rho_b=0.5", "--base", "payoff.h=3.0", "--seeds", "2"]
     options = ["--epochs", "1", "--no-plot", "--no-controls", "--adaptation", "frozen", "--first-seed", "7", "--json"]
@@ -414,6 +454,9 @@ def test_the_command_prints_json_and_only_json(tmp_path: Path, capsys: pytest.Ca
         (["baseline", "--set", AUDIT[0], "--adaptation", "none"], "both, learning, frozen"),
         (["baseline", "--set", AUDIT[0], "--metrics", "toxicity_tru"], "Did you mean toxicity_true"),
         (["baseline", "--set", AUDIT[0], "--seed", "3"], "Did you mean --seeds"),
+        (["baseline", "--set", AUDIT[0], "--base", "simulation.seed=3"], "--first-seed"),
+        (["baseline", "--set", "adaptation=frozen"], "--adaptation"),
+        (["baseline", "--set", AUDIT[0], "--epochs", "0"], "no epoch, nothing to compare"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_compare(
