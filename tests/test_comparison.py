@@ -392,6 +392,35 @@ def test_the_command_tells_effects_controls_and_where_they_are_kept(
         assert (again / name).read_bytes() == (folder / name).read_bytes(), name
 
 
+def test_the_longest_names_and_numbers_fit_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("mesocosm.cli.compare.paired_seeds", lambda count, first: range(2**62, 2**62 + count))
+    words = ["compare", "baseline", "--set", AUDIT[0], "--seeds", "2", "--epochs", "1", "--no-plot"]
+    metrics = ["--metrics", "conditional_loss_counterparty,social_welfare"]
+    assert main([*words, *metrics, "--output", str(tmp_path / "out")]) == 0
+    body = [line for line in capsys.readouterr().out.splitlines() if str(tmp_path) not in line]
+    assert any("conditional_loss" in line for line in body)
+    assert max(map(len, body)) <= 80
+
+
+def test_the_picture_uses_the_words_of_the_screen_and_says_what_its_bands_are(found: Comparison) -> None:
+    figure = figure_of_comparison(found)
+    courses, effects, _ = figure.axes
+    assert [text.get_text() for text in courses.get_legend().get_texts()] == [
+        "true, as is", "true, changed", "proxy, as is", "proxy, changed",
+    ]  # fmt: skip
+    assert "bands: 95 % of each arm alone, not of the change" in courses.get_title()
+    names = [label.get_text() for label in effects.get_yticklabels()]
+    assert names == ["changed, learning", "changed, frozen", "sham", "redraw", "oracle"]
+    told = [text.get_text() for text in effects.texts]
+    assert f"{found.effect('toxicity_true').change:+.3f}" in told
+    assert "0 exactly" in told
+    for text in effects.texts:
+        assert text.get_bbox_patch() is not None, "the line of zero does not run through a number"
+
+
 def test_results_that_cannot_be_kept_are_refused_before_anything_is_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

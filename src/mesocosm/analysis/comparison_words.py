@@ -13,6 +13,8 @@ from mesocosm.analysis.multiplicity import holm
 from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.config.overrides import paths_of
 
+#: what arms are called on the screen and in pictures
+ARMS = {BASE: "as is", CHANGED: "changed", "sham": "sham", "redraw": "redraw", "oracle": "oracle"}
 DIGITS_MOST = 6
 PAIRS_LEAST = 10  # below, a variance is too uncertain for a word on what pairing does to it
 GAIN_LEAST = 1.05  # what a variance is divided by at least, to be called smaller
