@@ -45,7 +45,7 @@ def comparison_as_dict(found: Comparison) -> dict[str, Any]:
 
 @contextmanager
 def folder_for(folder: Path | None, scenario: Scenario, changes: Sequence[str]) -> Iterator[Path]:
-    """A folder for a comparison that is still to be run; it goes again, empty as it is, if that fails.
+    """A folder for a comparison that is still to be run; it goes again if nothing is kept in it meanwhile.
 
     Params   folder: a new one under the run root if there is none.
     Raises   UsageError when it holds another comparison; MesocosmError when it cannot be written.
@@ -60,11 +60,10 @@ def folder_for(folder: Path | None, scenario: Scenario, changes: Sequence[str]) 
             made = [place for place in (folder, *folder.parents) if not place.exists()]
             _try_out(folder)
         yield folder
-    except BaseException:
+    finally:
         for place in made:
-            with suppress(OSError):
+            with suppress(OSError):  # it holds something
                 place.rmdir()
-        raise
 
 
 def _try_out(folder: Path) -> None:

@@ -63,19 +63,20 @@ def compare_command(
     length = [] if epochs is None else [f"simulation.epochs={epochs}"]
     started = load_scenario(scenario, [*base, *length])
     place = folder_for(Path(output) if output else None, started, override)
-    with place as folder, ShareBar("comparing", quiet or as_json) as bar:
-        found = compare(
-            scenario,
-            override,
-            base=base,
-            seeds=paired_seeds(seeds, first_seed),
-            epochs=epochs,
-            metrics=asked,
-            adaptations=_adaptations(adaptation),
-            controls=controls,
-            progress=bar,
-        )
-    _keep(found, folder, asked, plot=plot, quiet=quiet, as_json=as_json)
+    with place as folder:
+        with ShareBar("comparing", quiet or as_json) as bar:
+            found = compare(
+                scenario,
+                override,
+                base=base,
+                seeds=paired_seeds(seeds, first_seed),
+                epochs=epochs,
+                metrics=asked,
+                adaptations=_adaptations(adaptation),
+                controls=controls,
+                progress=bar,
+            )
+        _keep(found, folder, asked, plot=plot, quiet=quiet, as_json=as_json)
     return 0
 
 

@@ -52,11 +52,11 @@ def validate_command(
         ):
             say(line)
     found: list[Finding] = []
-    with NameLine(plain=as_json) as line:
+    with NameLine(plain=as_json) as announce:
         for place, case in enumerate(cases, start=1):
-            line(f"{case.scenario}, {place} of {len(cases)} ...")
+            announce(f"{case.scenario}, {place} of {len(cases)} ...")
             part = examine_case(case, used)
-            line.wipe()
+            announce.wipe()
             found += part
             if not as_json:
                 _show_case(case, part)
