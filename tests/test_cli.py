@@ -343,6 +343,28 @@ def test_a_signal_ends_a_run_with_a_whole_log(number: signal.Signals, reason: st
     assert found.reason == f"stopped by {reason}"
 
 
+def test_what_is_said_of_a_stopped_run_fits_the_screen(tmp_path: Path) -> None:
+    run = started(tmp_path / "run")
+    run.send_signal(signal.SIGINT)
+    err = run.communicate(timeout=60)[1]
+    assert "epochs were completed" in " ".join(err.split())
+    assert all(len(line) <= 80 for line in err.splitlines() if str(tmp_path) not in line)
+
+
+def test_a_run_that_is_stopped_while_it_is_read_back_is_named(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mesocosm.cli.run.read_back", stop)
+    code, _, err = call(capsys, "run", "baseline", *SHORT, "--output", str(tmp_path / "run"))
+    assert code == 1
+    assert f"the log of the run is whole: {tmp_path / 'run'}" in err
+    assert err.endswith("stopped.\n")
+    assert verify_log(tmp_path / "run").complete
+
+
 def test_without_a_kill_switch_the_log_is_cut_and_it_says_how_to_go_on(tmp_path: Path, capsys: Captured) -> None:
     run = started(tmp_path / "run", "--set", "safety.kill_switch_enabled=false")
     run.send_signal(signal.SIGINT)

@@ -19,7 +19,15 @@ from hypothesis import strategies as st
 import mesocosm as mc
 from mesocosm.analysis.comparison import BASE, CHANGED, Arm, Comparison, compare
 from mesocosm.analysis.comparison_plot import figure_of_comparison
-from mesocosm.analysis.comparison_words import chance, interval, moved, sentences, signed
+from mesocosm.analysis.comparison_words import (
+    chance,
+    interval,
+    moved,
+    pairing_sentence,
+    redraw_sentence,
+    sentences,
+    signed,
+)
 from mesocosm.analysis.statistics import difference_of_effects, paired_effect
 from mesocosm.cli.main import main
 from mesocosm.errors import ConfigError, UsageError
@@ -154,6 +162,17 @@ def test_any_scenario_object_can_be_compared_and_progress_is_told() -> None:
         (["payoff.h=2.0"], {}, "no change"),
         (AUDIT, {"seeds": 1}, "at least two seeds"),
         (AUDIT, {"seeds": [3, 3]}, "each once"),
+        (AUDIT, {"seeds": [-1, 3]}, "seed -1"),
+        (AUDIT, {"seeds": [3, 2**63]}, "seed 9223372036854775808"),
+        (AUDIT, {"epochs": 0}, "no epoch, nothing to compare"),
+        (["simulation.epochs=0"], {"epochs": 1}, "no epoch, nothing to compare"),
+        (AUDIT, {"adaptations": ()}, "learning, frozen"),
+        (AUDIT, {"adaptations": "frozn"}, "Did you mean frozen"),
+        (AUDIT, {"confidence": 95}, "between 0 and 1"),
+        (["adaptation=frozen"], {}, "--adaptation"),
+        ([*AUDIT, "simulation.seed=7"], {}, "--first-seed"),
+        (AUDIT, {"base": ["adaptation=frozen"]}, "--adaptation"),
+        (AUDIT, {"base": "simulation.seed = 7"}, "--first-seed"),
     ],
 )
 def test_a_comparison_of_nothing_is_refused(changes: list[str], options: dict[str, Any], told: str) -> None:
@@ -164,8 +183,42 @@ def test_a_comparison_of_nothing_is_refused(changes: list[str], options: dict[st
 def test_every_mistake_of_a_comparison_is_told_with_the_right_word() -> None:
     with pytest.raises(ConfigError, match="Did you mean random_audit"):
         compare("baseline", ["governance.random_audti.probability=0.5"])
-    with pytest.raises(UsageError, match="was not compared"):
-        compare("baseline", AUDIT, seeds=2, epochs=1, controls=False).effect("brier")
+
+
+def test_asking_for_what_was_not_compared_names_what_was(found: Comparison) -> None:
+    with pytest.raises(UsageError, match="'toxicity' was not measured"):
+        found.effect("toxicity")
+    with pytest.raises(UsageError, match="arms: base, changed, sham, redraw, oracle"):
+        found.effect("toxicity_true", "oracl")
+    with pytest.raises(UsageError, match="agents that are 'frozn'"):
+        found.effect("toxicity_true", adaptation="frozn")
+    with pytest.raises(UsageError, match=r"no agents of type 'honst'.*honest"):
+        found.effect("toxicity_true", agent_type="honst")
+
+
+def test_a_comparison_of_frozen_agents_alone_is_asked_in_the_same_words() -> None:
+    found = compare("baseline", AUDIT[0], seeds=2, epochs=1, adaptations="frozen", metrics="brier", controls=False)
+    assert found.changes == tuple(AUDIT)
+    assert found.adaptations == ("frozen",)
+    assert found.effect("toxicity_true") == found.effect("toxicity_true", adaptation="frozen")
+    assert "brier" in found.metrics
+    with pytest.raises(UsageError, match="learning and frozen"):
+        found.response("toxicity_true")
+
+
+def test_a_comparison_is_shown_in_a_line(found: Comparison) -> None:
+    told = "baseline: governance.random_audit.probability=0.5, 4 paired seeds, learning and frozen agents"
+    assert repr(found) == f"Comparison({told})"
+
+
+def test_agents_of_another_type_can_be_compared() -> None:
+    fraud = [f"agents.{group}.type=deceptive" for group in range(3)]
+    found = compare("baseline", [*fraud, "simulation.epochs=3"], seeds=2, epochs=2, controls=False)
+    assert {group.type for group in found.arms["learning", CHANGED].scenario.agents} == {"opportunistic", "deceptive"}
+    assert found.effect("income", agent_type="honest").n == 0
+    assert found.effect("income", agent_type="deceptive").n == 2
+    assert {row["agents"] for row in found.effect_rows()} == {"all", "opportunistic", "deceptive"}
+    assert list(sentences(found))
 
 
 # --- words
@@ -194,6 +247,69 @@ def test_a_goodhart_effect_is_called_by_its_name() -> None:
     assert "Goodhart" not in fine
 
 
+def in_pairs(found: Comparison, metric: str, spread: float, move: float = 0.0) -> Comparison:
+    """The same, with a metric that moves by a mean and scatters from pair to pair, for learning agents."""
+    arm = found.arms["learning", CHANGED]
+    values = 0.2 + move + spread * np.linspace(-1.0, 1.0, len(found.seeds))
+    return replace(found, arms=found.arms | {("learning", CHANGED): replace(arm, whole=arm.whole | {metric: values})})
+
+
+def test_a_truth_that_is_only_uncertain_is_no_goodhart_effect() -> None:
+    proxy = made_up(toxicity_rate=(-0.02, 0.0))
+    unsure = " ".join(sentences(in_pairs(proxy, "toxicity_true", spread=0.2, move=-0.07)))
+    assert "Whether the truth improves is undecided." in unsure
+    assert "Goodhart" not in unsure
+    behind = " ".join(sentences(in_pairs(proxy, "toxicity_true", spread=0.01, move=0.001)))
+    assert "Beware, Goodhart: the proxy improves, and the truth falls behind by +0.021 [" in behind
+
+
+def test_frozen_agents_are_said_not_to_respond_to_levers_only() -> None:
+    lever, constant = (replace(made_up(), changes=(change,)) for change in (AUDIT[0], "payoff.theta=0.4"))
+    assert "With frozen agents, who do not respond to it, true toxicity" in " ".join(sentences(lever))
+    assert "With frozen agents, who take it as given and do not learn," in " ".join(sentences(constant))
+    both = replace(made_up(), changes=(AUDIT[0], "payoff.theta=0.4"))
+    assert "do not respond" not in " ".join(sentences(both))
+
+
+def test_what_pairing_buys_is_told_of_ten_pairs_and_where_it_buys_something() -> None:
+    rng = np.random.default_rng(3)
+    luck = rng.normal(size=40)
+    close, apart = paired_effect(luck + 0.1 * rng.normal(size=40), luck), paired_effect(luck, -luck)
+    [told] = pairing_sentence([close])
+    assert told == f"Pairing by keyed draws divides the variance of a difference by {close.variance_reduction:.1f}."
+    [told] = pairing_sentence([close, apart])
+    assert told.endswith(", and in 1 of 2 arms not at all.")
+    assert list(pairing_sentence([apart])) == [
+        "Pairing by keyed draws does not lower the variance of a difference here."
+    ]
+    assert list(pairing_sentence([paired_effect([1.0, 2.0], [1.1, 2.0])])) == []
+
+
+def test_other_luck_is_told_with_its_digits_and_its_own_confidence() -> None:
+    off = paired_effect(0.002 + 0.0019 * np.linspace(-1, 1, 12), np.zeros(12), 0.9)
+    told = redraw_sentence([off], 1.0 - off.confidence)
+    assert told == "Other luck (redraw): +0.002 [+0.001, +0.003]: 0 lies outside, as it does by luck in 10 of 100."
+    near = replace(off, change=0.0016, low=0.0001, high=0.0031)
+    assert "+0.0016 [+0.0001, +0.0031]" in redraw_sentence([near], 0.05)
+    assert "0 lies outside in 1 of 2" in redraw_sentence([near, replace(near, low=-0.001)], 0.05)
+
+
+def test_incomes_are_told_of_types_that_differ_after_correction_for_their_number() -> None:
+    found = made_up()
+    clear, unclear = 0.5 + 0.1 * np.linspace(-1, 1, 12), 0.045 + 0.1 * np.linspace(-1, 1, 12)
+    assert 0.02 < paired_effect(unclear, np.zeros(12)).p_value < 0.05
+    for kind in ("learning", "frozen"):
+        for name in (BASE, CHANGED):
+            move = 1.0 if name == CHANGED else 0.0
+            types = {"honest": {"income": move * clear}, "greedy": {"income": move * unclear}}
+            more = {f"idle_{number}": {"income": np.linspace(0, 1, 12) * (-1.0) ** np.arange(12) * move * 0.01}
+                    for number in range(3)}  # fmt: skip
+            found.arms[kind, name] = replace(found.arms[kind, name], by_type=types | more)
+    told = " ".join(sentences(found))
+    assert "Income, credits per agent and epoch: honest +0.50 [" in told
+    assert "greedy" not in told
+
+
 def test_what_agents_response_is_worth_is_said() -> None:
     told = " ".join(sentences(made_up(toxicity_true=(-0.08, -0.02))))
     assert "That agents respond makes the difference of -0.060" in told
@@ -207,14 +323,41 @@ def test_a_sham_that_does_something_is_an_alarm() -> None:
     sham = good.arms["learning", "sham"]
     moved_sham = replace(sham, whole=sham.whole | {"income": sham.whole["income"] + 1e-9})
     bad = replace(good, arms=good.arms | {("learning", "sham"): moved_sham})
-    assert "NOT 0" in " ".join(sentences(bad))
+    assert "NOT 0 on income" in " ".join(sentences(bad))
+
+
+def test_the_sham_is_judged_run_by_run_where_a_metric_is_seldom_defined() -> None:
+    once = compare(
+        "baseline", ["governance.random_audit.probability=0.2"], seeds=2, epochs=2,
+        base="simulation.steps_per_epoch=2", adaptations="learning",
+    )  # fmt: skip
+    assert any(once.effect(metric, "sham").n == 1 for metric in once.metrics)
+    assert "Sham: exactly 0 on every metric, as it must be." in sentences(once)
+    metric = next(name for name in once.metrics if once.effect(name, "sham").n == 1)
+    sham = once.arms["learning", "sham"]
+    gone = replace(sham, whole=sham.whole | {metric: np.full(2, math.nan)})
+    told = " ".join(sentences(replace(once, arms=once.arms | {("learning", "sham"): gone})))
+    assert f"Sham: NOT 0 on {metric}" in told
+
+
+def test_controls_of_which_nothing_is_defined_prove_nothing() -> None:
+    empty = made_up()
+    for name in (BASE, CHANGED, "sham"):
+        arm = empty.arms["learning", name]
+        nothing = {metric: np.full(12, math.nan) for metric in arm.whole}
+        empty.arms["learning", name] = replace(arm, whole=nothing)
+    empty.arms["learning", "redraw"] = empty.arms["learning", BASE]
+    told = " ".join(sentences(empty))
+    assert "Sham: nothing is defined in it, so it shows nothing." in told
+    assert "0 lies" not in told
+    assert "Other luck (redraw): there is no interval, so it shows nothing." in told
 
 
 def test_numbers_never_hide_what_they_mean() -> None:
     tiny = paired_effect(np.array([1.0001, 1.0002, 1.0003]), np.ones(3))
-    assert moved(tiny) == "does not clearly change (from 1.000 to 1.000): 0.000 [0.000, 0.000]"
+    assert moved(tiny) == "does not clearly change (from 1.0000 to 1.0002): +0.0002 [0.0000, +0.0004]"
     sure = paired_effect(np.linspace(1.0002, 1.0003, 30), np.ones(30))
-    assert moved(sure) == "rises from 1.0000 to 1.0002: +0.0002 [+0.0002, +0.0003]"
+    assert moved(sure) == "rises from 1.00000 to 1.00025: +0.00025 [+0.00024, +0.00026]"
     assert signed(float("nan")) == "undefined"
     assert interval(paired_effect([1.0], [2.0])) == "[no interval]"
     assert chance(replace(sure, p_value=0.0421)) == "p = .042"
@@ -249,6 +392,75 @@ def test_the_command_tells_effects_controls_and_where_they_are_kept(
         assert (again / name).read_bytes() == (folder / name).read_bytes(), name
 
 
+def test_the_longest_names_and_numbers_fit_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("mesocosm.cli.compare.paired_seeds", lambda count, first: range(2**62, 2**62 + count))
+    words = ["compare", "baseline", "--set", AUDIT[0], "--seeds", "2", "--epochs", "1", "--no-plot"]
+    metrics = ["--metrics", "conditional_loss_counterparty,social_welfare"]
+    assert main([*words, *metrics, "--output", str(tmp_path / "out")]) == 0
+    body = [line for line in capsys.readouterr().out.splitlines() if str(tmp_path) not in line]
+    assert any("conditional_loss" in line for line in body)
+    assert max(map(len, body)) <= 80
+
+
+def test_the_picture_uses_the_words_of_the_screen_and_says_what_its_bands_are(found: Comparison) -> None:
+    figure = figure_of_comparison(found)
+    courses, effects, _ = figure.axes
+    assert [text.get_text() for text in courses.get_legend().get_texts()] == [
+        "true, as is", "true, changed", "proxy, as is", "proxy, changed",
+    ]  # fmt: skip
+    assert "bands: 95 % of each arm alone, not of the change" in courses.get_title()
+    names = [label.get_text() for label in effects.get_yticklabels()]
+    assert names == ["changed, learning", "changed, frozen", "sham", "redraw", "oracle"]
+    told = [text.get_text() for text in effects.texts]
+    assert f"{found.effect('toxicity_true').change:+.3f}" in told
+    assert "0 exactly" in told
+    for text in effects.texts:
+        assert text.get_bbox_patch() is not None, "the line of zero does not run through a number"
+
+
+def test_results_that_cannot_be_kept_are_refused_before_anything_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*given: Any, **named: Any) -> Any:
+        raise AssertionError("nothing is to be run")
+
+    words = ["compare", "baseline", "--set", AUDIT[0], "--seeds", "2", "--epochs", "1", "--no-plot", "--quiet"]
+    kept = tmp_path / "kept"
+    assert main([*words, "--output", str(kept)]) == 0
+    before = (kept / "comparison.json").read_bytes()
+    assert main([*words, "--output", str(kept)]) == 0, "the same once more is no loss"
+    monkeypatch.setattr("mesocosm.analysis.comparison.run_all", never)
+    (tmp_path / "file").write_text("mine")
+    (kept / "broken").mkdir()
+    (kept / "broken" / "comparison.json").write_text("{")
+    capsys.readouterr()
+    for place, other, told in (
+        (kept, ["--set", "payoff.h=3.0"], "another comparison (baseline: governance.random_audit.probability=0.5)"),
+        (kept, ["--base", "payoff.h=3.0"], "another comparison"),
+        (kept / "broken", [], "another comparison"),
+        (tmp_path / "file", [], "cannot keep results here"),
+        (tmp_path / "file" / "below", [], "cannot keep results here"),
+    ):
+        assert main([*words, *other, "--output", str(place)]) in (1, 2)
+        failure = " ".join(capsys.readouterr().err.split())
+        assert told in failure
+        assert str(place) in failure
+    assert (kept / "comparison.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [[], ["--output", "new/folder"]])
+def test_a_comparison_that_fails_leaves_no_empty_folder(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MESOCOSM_RUNS", str(tmp_path / "runs"))
+    assert main(["compare", "baseline", "--set", "payoff.h=2.0", *options]) == 2
+    assert [path for path in tmp_path.rglob("*") if path.name != "runs"] == []
+
+
 def test_the_command_prints_json_and_only_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["compare", "baseline", "--set", "governance.rho_b=0.5", "--base", "payoff.h=3.0", "--seeds", "2"]
     options = ["--epochs", "1", "--no-plot", "--no-controls", "--adaptation", "frozen", "--first-seed", "7", "--json"]
@@ -271,6 +483,9 @@ def test_the_command_prints_json_and_only_json(tmp_path: Path, capsys: pytest.Ca
         (["baseline", "--set", AUDIT[0], "--adaptation", "none"], "both, learning, frozen"),
         (["baseline", "--set", AUDIT[0], "--metrics", "toxicity_tru"], "Did you mean toxicity_true"),
         (["baseline", "--set", AUDIT[0], "--seed", "3"], "Did you mean --seeds"),
+        (["baseline", "--set", AUDIT[0], "--base", "simulation.seed=3"], "--first-seed"),
+        (["baseline", "--set", "adaptation=frozen"], "--adaptation"),
+        (["baseline", "--set", AUDIT[0], "--epochs", "0"], "no epoch, nothing to compare"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_compare(

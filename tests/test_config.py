@@ -183,6 +183,15 @@ def test_overrides_reach_sections_groups_parameters_and_levers() -> None:
     assert not scenario.simulation.phases.feed
 
 
+def test_the_type_of_agents_can_be_overridden_in_a_scenario_as_in_its_file() -> None:
+    change = ["agents.0.type=deceptive"]
+    assert with_overrides(load_scenario("baseline"), change) == load_scenario("baseline", change)
+    own = load_scenario("baseline", ["agents.0.params.mood=wary"])
+    assert with_overrides(own, ["simulation.epochs=3"]).agents[0].params == own.agents[0].params
+    with pytest.raises(ConfigError, match="mood: unknown key"):
+        with_overrides(own, change)
+
+
 def test_an_override_wins_over_either_spelling_in_the_file() -> None:
     plan = FIXTURES / "plan_example.yaml"
     for path in ("governance.transaction_tax.rate", "governance.transaction_tax_rate"):

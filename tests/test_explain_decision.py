@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from mesocosm.agents.contract import Action, BaseAgent, InteractionProposal, Observation, agent
 from mesocosm.api import Kill
+from mesocosm.cli import explain_decision as explain_decision_cli
 from mesocosm.cli.main import main
+from mesocosm.config.load import bundled_scenarios
 from mesocosm.errors import UsageError
 from mesocosm.runner.decision import Explanation, explain_decision
 from mesocosm.runner.runner import Run, run
@@ -106,6 +109,82 @@ def test_frozen_agents_weigh_no_fines(played: Run, tmp_path: Path) -> None:
 
 def _parts(found: Explanation) -> dict[str, float]:
     return next(d for d in found.decisions if d.question == "propose").options[0].parts
+
+
+@pytest.mark.parametrize("name", bundled_scenarios())
+def test_every_policy_of_every_scenario_can_be_explained(name: str, tmp_path: Path) -> None:
+    short = ["simulation.epochs=1", "simulation.steps_per_epoch=5"]
+    made = run(name, overrides=short, output=tmp_path / "run")
+    first = 0
+    for group in made.scenario.agents:
+        for step in (0, 4):
+            found = explain_decision(made.path, first, step)
+            for decision in found.decisions:
+                if decision.question == "propose":
+                    others = [number(who) for who in decision.known["met"]]
+                    assert all(0 <= other < made.scenario.agents_initial and other != first for other in others)
+                    assert decision.chosen is None or decision.chosen.partner in decision.known["met"]
+        first += group.count
+
+
+def test_what_came_of_a_proposal_is_what_the_log_says(played: Run) -> None:
+    compared = 0
+    for step in (2, 7, 13, 17):
+        deals = deals_of(played, step)
+        for slot in range(20):
+            for decision in explain_decision(played.path, slot, step).decisions:
+                came, asked = decision.outcome, decision.question == "propose"
+                if decision.chosen is None and asked:
+                    assert came is None
+                    continue
+                other = number(decision.chosen.partner if decision.chosen else decision.known["initiator"])
+                sides = (slot, other) if asked else (other, slot)
+                logged = [deal for deal in deals if (deal["initiator"], deal["counterparty"]) == sides]
+                if came is not None:
+                    assert any(all(deal[name] == came[name] for name in ("accepted", "reason", "v")) for deal in logged)
+                    compared += 1
+                else:
+                    assert not logged
+    assert compared > 80
+
+
+def test_an_answer_of_a_frozen_agent_is_said_not_to_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changes = ["simulation.epochs=2", "governance.circuit_breaker.threshold=0.2", "simulation.decision_replays=4"]
+    made = run("baseline", overrides=changes, output=tmp_path / "run")
+    deals = [event for event in made.log.records() if event["kind"] == "interaction"]
+    deal = next(deal for deal in deals if deal["reason"] == "counterparty_frozen")
+    words = ["--agent", str(deal["counterparty"]), "--step", str(deal["step"])]
+    assert main(["explain", "decision", str(made.path), *words]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "it could not propose, and its answers did not count." in told
+    assert "came of it nothing: a_" in told
+    assert "was frozen, so its answer did not count" in told
+    words = ["--agent", str(deal["initiator"]), "--step", str(deal["step"])]
+    assert main(["explain", "decision", str(made.path), *words]) == 0
+    assert "came of it nothing: a_" in " ".join(capsys.readouterr().out.split())
+
+
+def test_who_cannot_cover_a_deal_is_told_that_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    poor = ["simulation.epochs=2", "environment.initial_budget=0"]
+    made = run("adversarial_attack", overrides=poor, output=tmp_path / "run")
+    deals = [event for event in made.log.records() if event["kind"] == "interaction"]
+    deal = next(deal for deal in deals if deal["reason"] == "uncovered")
+    words = ["--agent", str(deal["initiator"]), "--step", str(deal["step"])]
+    assert main(["explain", "decision", str(made.path), *words]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "came of it nothing: somebody could not cover what the deal might cost" in told
+
+
+def test_a_tie_is_called_a_tie_and_once_is_once(played: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    found = explain_decision(played.path, 11, 8)
+    [first, *_] = [one for one in found.decisions if one.question == "propose" and one.chosen is not None]
+    best = first.options[0]
+    tied = replace(first, options=[best, replace(best, effort=0.123)], known=first.known | {"freezes": 1})
+    explain_decision_cli.tell_decision(tied)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the most of 2 options, as much as the next" in told
+    explain_decision_cli.tell_explanation(replace(found, decisions=[tied]))
+    assert "frozen once;" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.usefixtures("registries_as_they_were")

@@ -410,3 +410,8 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 )
 def test_the_first_difference_of_two_lines_is_named(expected: bytes, found: bytes, told: Any) -> None:
     assert first_difference(expected, found) == told
+
+
+def test_a_path_that_is_not_there_is_said_once() -> None:
+    told = str(files.explain("a/b", "write this file", OSError(errno.ENOENT, os.strerror(errno.ENOENT))))
+    assert told == "a/b: cannot write this file: No such file or directory. Check the path."

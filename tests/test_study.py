@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,22 @@ def test_a_dose_has_a_curve_and_a_trend(tmp_path: Path) -> None:
     assert trend.trend.change < -0.5
     assert "falls with the dose" in " ".join(study_sentences(dosed))
     assert len(figure_of_study(dosed).axes) == 2
+
+
+def test_a_study_is_shown_in_a_line(found: StudyResults) -> None:
+    assert repr(found) == "StudyResults(three_rules: 3 arms in 2 settings on toxicity_true, 8 paired seeds)"
+
+
+def test_a_sham_that_moves_one_pair_or_defines_what_was_undefined_is_an_alarm(found: StudyResults) -> None:
+    key = ("harsher", "sham")
+    for metric, values in (("income", [0.5] + [math.nan] * 7), ("brier", [math.nan] * 8)):
+        arms = {name: runs.whole | {metric: np.array(values)} for name, runs in found.runs.items()}
+        same = {name: replace(runs, whole=arms[name]) for name, runs in found.runs.items()}
+        told = " ".join(study_sentences(replace(found, runs=same)))
+        assert "Sham: exactly 0 on every metric" in told
+        moved = same[key].whole | {metric: np.array([*values[:-1], 0.25])}
+        told = " ".join(study_sentences(replace(found, runs=same | {key: replace(same[key], whole=moved)})))
+        assert f"Sham: NOT 0 on {metric}" in told
 
 
 def test_asking_for_what_was_not_studied_names_what_was(found: StudyResults) -> None:

@@ -102,6 +102,12 @@ def test_in_every_setting_every_arm_is_built_on_that_setting() -> None:
         assert "random_audit" not in design.scenarios[setting, BASE].governance
 
 
+def test_an_arm_may_be_of_agents_of_another_type() -> None:
+    design = study(arms={"fraud": {"agents.0.type": "deceptive"}, "lazy": {"adaptation": "frozen"}})
+    assert design.scenarios["", "fraud"].agents[0].type == "deceptive"
+    assert design.scenarios["", "lazy"].adaptation == "frozen"
+
+
 def test_what_is_set_holds_in_every_run() -> None:
     design = study(set={"payoff": {"theta": 0.4}}, epochs=3)
     assert {(one.payoff.theta, one.simulation.epochs) for one in design.scenarios.values()} == {(0.4, 3)}
@@ -205,6 +211,13 @@ def test_every_mistake_is_told_at_its_place_in_one_message(tmp_path: Path) -> No
         ({"seeds": {"reporting": 10, "tuning": 10}}, "either reporting: 100 or tuning: 20"),
         ({"seeds": 1}, "must be at least 2"),
         ({"arms": {"off": {"governance.random_audit": None}}}, "changes nothing"),
+        ({"arms": {"luck": {"simulation.seed": 7}}}, "arms.luck.simulation.seed: a study sets the seeds itself"),
+        ({"settings": {"luck": {"simulation": {"seed": 7}}}}, "settings.luck.simulation.seed: a study sets the seeds"),
+        ({"set": {"simulation.seed": 7}}, "set.simulation.seed: a study sets the seeds itself"),
+        ({"axes": {"simulation.seed": [7, 8]}}, "axes.simulation.seed: a study sets the seeds itself"),
+        ({"robustness": {"ranges": {"simulation.seed": [7, 8]}}}, "ranges.simulation.seed: a study sets the seeds"),
+        ({"set": {"simulation.epochs": 0}}, "epochs: no epoch, nothing to compare"),
+        ({"epochs": 2, "arms": {"never": {"simulation.epochs": 0}}}, "needs at least one (arm never)"),
     ],
 )  # fmt: skip
 def test_a_study_that_cannot_be_is_refused_and_says_why(changes: dict[str, Any], told: str, tmp_path: Path) -> None:

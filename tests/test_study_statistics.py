@@ -106,8 +106,18 @@ def test_differences_that_are_all_the_same_have_an_interval_without_width(method
     found = effect_of(np.full(30, value), method=method)
     assert (found.low, found.change, found.high, found.standard_error) == (value, value, value, 0.0)
     assert found.is_exactly_zero == (value == 0.0)
-    assert found.p_value == (1.0 if value == 0.0 else 0.0)
+    assert found.p_value == (1.0 if value == 0.0 else 2.0**-29)
     assert found.method == method
+
+
+@pytest.mark.parametrize("n", [2, 5, 6])
+def test_few_differences_that_are_all_the_same_are_judged_by_their_signs(n: int) -> None:
+    found = effect_of(np.full(n, 0.1))
+    flipped = scipy.stats.permutation_test((np.full(n, 0.1),), np.mean, permutation_type="samples")
+    assert found.p_value == flipped.pvalue == 2.0 ** (1 - n)
+    assert found.excludes_zero == (found.p_value < 0.05) == (n == 6)
+    assert math.isnan(found.low) == (n < 6)
+    assert found.change == 0.1
 
 
 def test_the_default_interval_is_students_and_its_standard_error_is_kept() -> None:

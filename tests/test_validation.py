@@ -13,13 +13,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import mesocosm as mc
 from mesocosm import exact
 from mesocosm.agents.policies.dealer_market import InformedTrader
 from mesocosm.analysis import evidence
 from mesocosm.analysis.evidence import Arms, Case, Claim, mean_over_seeds, measure_claims, ratio_over_seeds
-from mesocosm.analysis.validation import Finding, Validation, examine_case, fixed_seeds, validate, validation_cases
+from mesocosm.analysis.validation import (
+    Finding,
+    Validation,
+    errors_most,
+    examine_case,
+    fixed_seeds,
+    validate,
+    validation_cases,
+)
 from mesocosm.cli.main import main
 from mesocosm.config.load import bundled_scenarios, load_scenario
 from mesocosm.engine import bargain, learn, rails, settle
@@ -294,6 +303,36 @@ def test_a_line_that_is_off_is_named_and_the_exit_code_says_so(
     told = json.loads(capsys.readouterr().out)
     assert (code, told["good"]) == (3, False)
     assert any(not line["good"] and line["z"] for line in told["lines"])
+
+
+def test_a_case_that_is_stopped_leaves_no_half_line_on_the_terminal(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mesocosm.cli.progress.is_terminal", lambda stream: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("mesocosm.cli.validate.examine_case", stop)
+    code, _, err = call(capsys, "kyle")
+    assert code == 1
+    assert "kyle, 1 of 1 ..." in err
+    assert err.endswith("\r\x1b[Kstopped.\n")
+
+
+def test_a_case_named_twice_is_played_once(capsys: Captured) -> None:
+    _, out, _ = call(capsys, "kyle", "kyle", "--seeds", "30")
+    assert "All 9 lines agree" in out
+    assert len(validate(["kyle", "kyle"], seeds=30).findings) == 9
+
+
+@pytest.mark.parametrize(("n", "most"), [(30, 4.67), (100, 4.18), (400, 4.04), (10**6, 4.0)])
+def test_fewer_seeds_allow_more_errors_so_that_chance_is_as_rare(n: int, most: float) -> None:
+    assert errors_most(n) == pytest.approx(most, abs=0.01)
+    chance = 2.0 * scipy.stats.t.sf(errors_most(n), n - 1)
+    assert chance == pytest.approx(1.0 / 15787, rel=1e-3)
+    assert Finding("case", "what", 0.0, 0.99 * errors_most(n), 1.0, n).good
+    assert not Finding("case", "what", 0.0, 1.01 * errors_most(n), 1.0, n).good
 
 
 def test_a_machine_gets_every_number(capsys: Captured) -> None:

@@ -147,7 +147,7 @@ class Considered(NamedTuple):
     policy: Policy
     view: View
     decided: Any  # Acts, Proposals or a mask
-    partner: I64  # (2, 1) slots of the candidates, or (k,) of those who proposed
+    partner: I64  # (2, 1) slots of the candidates, -1 where there is none, or (k,) of those who proposed
 
 
 class DecisionRequest(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesocosm.errors import UsageError
 from mesocosm.runner.table import Result
 
 F64 = NDArray[np.float64]
@@ -26,6 +27,31 @@ class Runs:
     by_type: dict[str, dict[str, F64]]
     epochs: dict[str, F64]
     flags: list[str]
+
+
+def values_of(arms: Mapping[Any, Runs], key: Any, metric: str, agent_type: str | None = None) -> F64:
+    """A metric of one arm over the whole run, seed by seed.
+
+    Params   agent_type: over that type's proposals and agents alone; NaN where another arm has some and this has none.
+    Shapes   -> (n,)
+    Raises   UsageError for a metric or agent type that no arm has.
+    """
+    runs = arms[key]
+    if metric not in runs.whole:
+        raise UsageError(f"{metric!r} was not measured; known: {', '.join(runs.whole)}.")
+    if agent_type is None:
+        return runs.whole[metric]
+    if agent_type in runs.by_type:
+        return runs.by_type[agent_type][metric]
+    types = sorted({kind for other in arms.values() for kind in other.by_type})
+    if agent_type not in types:
+        raise UsageError(f"there are no agents of type {agent_type!r}; known: {', '.join(types)}.")
+    return np.full(len(runs.whole[metric]), np.nan)
+
+
+def differing_metrics(one: Runs, other: Runs) -> list[str]:
+    """Metrics that are not the same to the last bit in every run of two arms, undefined ones included."""
+    return [name for name in one.whole if not np.array_equal(one.whole[name], other.whole[name], equal_nan=True)]
 
 
 def gather(runs: Sequence[Result], names: Sequence[str], curves: Sequence[str]) -> Runs:

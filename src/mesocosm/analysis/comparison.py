@@ -9,21 +9,27 @@ Example
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mesocosm.analysis.aggregation import Runs, count_flags, gather, rows_by_seed
-from mesocosm.analysis.statistics import CONFIDENCE, PairedEffect, difference_of_effects, paired_effect
+from mesocosm.analysis.aggregation import Runs, count_flags, gather, rows_by_seed, values_of
+from mesocosm.analysis.statistics import (
+    CONFIDENCE,
+    PairedEffect,
+    check_confidence,
+    difference_of_effects,
+    paired_effect,
+)
 from mesocosm.config.load import load_scenario, scenario_to_dict, with_overrides
-from mesocosm.config.overrides import Overrides
+from mesocosm.config.overrides import Overrides, paths_of
 from mesocosm.config.schema import Scenario
 from mesocosm.config.study import CONTROLS
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
-from mesocosm.errors import UsageError
+from mesocosm.errors import UsageError, nearest
 from mesocosm.metrics.evaluate import DEFAULT_METRICS
 from mesocosm.metrics.reporters import with_twins
 from mesocosm.runner.inputs import Order
@@ -32,6 +38,9 @@ from mesocosm.runner.table import Share, run_all
 F64 = NDArray[np.float64]
 LEARNING, FROZEN = "learning", "frozen"
 BASE, CHANGED = "base", "changed"
+SEED_MOST = 2**63 - 1
+#: what a comparison sets in every arm -> how to ask for it
+SET_HERE = {"adaptation": "--adaptation (adaptations=)", "simulation.seed": "--first-seed (seeds=)"}
 #: what is compared beside what the scenario tracks
 COMPARED = (
     "toxicity_rate", "harm_rate", "acceptance_rate", "social_welfare", "private_welfare", "quality_gap", "income",
@@ -47,7 +56,7 @@ class Arm(Runs):
     scenario: Scenario
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """A change compared with its absence over paired seeds, with controls, for learning and for frozen agents."""
 
@@ -55,9 +64,12 @@ class Comparison:
     changes: tuple[str, ...]
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
-    arms: dict[tuple[str, str], Arm] = field(repr=False)  # (adaptation, name)
+    arms: dict[tuple[str, str], Arm]  # (adaptation, name)
     confidence: float = CONFIDENCE
     since: int = 0  # the epoch from which the change holds, and from which metrics are summed up
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.title}, {len(self.seeds)} paired seeds, {' and '.join(self.adaptations)} agents)"
 
     @property
     def adaptations(self) -> tuple[str, ...]:
@@ -65,26 +77,40 @@ class Comparison:
         return tuple(kind for kind in (LEARNING, FROZEN) if (kind, BASE) in self.arms)
 
     def effect(
-        self, metric: str, arm: str = CHANGED, adaptation: str = LEARNING, agent_type: str | None = None
+        self, metric: str, arm: str = CHANGED, adaptation: str | None = None, agent_type: str | None = None
     ) -> PairedEffect:
         """What an arm does to a metric over the whole run, against the base of the same adaptation.
 
-        Params   metric: one of `metrics`; agent_type: over that type's proposals and agents alone.
+        Params   metric: one of `metrics`; adaptation: learning, if both were compared and none is named; agent_type:
+                 over that type's proposals and agents alone.
+        Raises   UsageError for what was not compared.
         """
         treated, base = (self._values(metric, name, adaptation, agent_type) for name in (arm, BASE))
         return paired_effect(treated, base, self.confidence)
 
     def response(self, metric: str) -> PairedEffect:
-        """How much more the change does where agents respond: its effect with learning less with frozen agents."""
+        """How much more the change does where agents respond: its effect with learning less with frozen agents.
+
+        Raises   UsageError unless both were compared.
+        """
+        if self.adaptations != (LEARNING, FROZEN):
+            raise UsageError("the response of agents shows where learning and frozen ones were compared.")
         pairs = [(self._values(metric, CHANGED, kind), self._values(metric, BASE, kind)) for kind in (LEARNING, FROZEN)]
         return difference_of_effects(pairs[0], pairs[1], self.confidence)
 
-    def _values(self, metric: str, name: str, adaptation: str, agent_type: str | None = None) -> F64:
-        arm = self.arms[adaptation, name]
-        table = arm.whole if agent_type is None else arm.by_type[agent_type]
-        if metric not in table:
-            raise UsageError(f"{metric!r} was not compared; known: {', '.join(table)}.")
-        return table[metric]
+    def divergence(self, one: str, other: str, adaptation: str | None = None) -> PairedEffect:
+        """How much more the change moves one metric up than another, pair by pair."""
+        pairs = [tuple(self._values(metric, name, adaptation) for name in (CHANGED, BASE)) for metric in (one, other)]
+        return difference_of_effects((pairs[0][0], pairs[0][1]), (pairs[1][0], pairs[1][1]), self.confidence)
+
+    def _values(self, metric: str, name: str, adaptation: str | None, agent_type: str | None = None) -> F64:
+        kind = self.adaptations[0] if adaptation is None else adaptation
+        if kind not in self.adaptations:
+            raise UsageError(f"no agents that are {kind!r} were compared; known: {', '.join(self.adaptations)}.")
+        if (kind, name) not in self.arms:
+            known = dict.fromkeys(arm for _, arm in self.arms)
+            raise UsageError(f"no arm {name!r} was compared; arms: {', '.join(known)}.")
+        return values_of(self.arms, (kind, name), metric, agent_type)
 
     @property
     def effects(self) -> Any:
@@ -125,13 +151,13 @@ class Comparison:
 
 def compare(
     scenario: str | Path | Scenario,
-    changes: Sequence[str],
+    changes: str | Sequence[str],
     *,
     seeds: int | Sequence[int] = 30,
-    base: Sequence[str] = (),
+    base: str | Sequence[str] = (),
     epochs: int | None = None,
-    metrics: Sequence[str] = (),
-    adaptations: Sequence[str] = (LEARNING, FROZEN),
+    metrics: str | Sequence[str] = (),
+    adaptations: str | Sequence[str] = (LEARNING, FROZEN),
     controls: bool = True,
     confidence: float = CONFIDENCE,
     progress: Share | None = None,
@@ -142,17 +168,40 @@ def compare(
 
     Params   scenario: bundled name, path, or a loaded scenario; changes: "a.b.c=value", as after --set; seeds: how many
              from 1000 on, or which; base: changes that hold in both arms; metrics: beside the usual ones, each with its
-             twin of the truth; controls: run sham, redraw and oracle, too; progress: told the share done, 0 to 1.
-    Raises   ConfigError with every mistake; UsageError when nothing is changed.
+             twin of the truth; adaptations: learning, frozen or both; controls: run sham, redraw and oracle, too;
+             progress: told the share done, 0 to 1.
+    Raises   ConfigError with every mistake; UsageError when nothing is changed, or nothing could be compared.
     """
+    asked, held = _listed(changes), _listed(base)
+    _check_words(asked, held, _listed(adaptations))
+    check_confidence(confidence)
     length = [] if epochs is None else [f"simulation.epochs={epochs}"]
-    start = _load(scenario, [*base, *length])
-    arms = _scenarios(start, changes, adaptations, controls)
+    start = _load(scenario, [*held, *length])
+    arms = _scenarios(start, asked, _listed(adaptations), controls)
     chosen = chosen_seeds(seeds)
-    _check(start, changes, arms)
-    names = compared_metrics(start, metrics)
+    _check(start, asked, arms)
+    names = compared_metrics(start, _listed(metrics))
     made = run_arms(arms, chosen, names, progress)
-    return Comparison(start, tuple(changes), chosen, names, made, confidence)
+    return Comparison(start, tuple(asked), chosen, names, made, confidence)
+
+
+def _listed(given: str | Sequence[str]) -> list[str]:
+    """One word, or several, as a list."""
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _check_words(changes: list[str], base: list[str], adaptations: list[str]) -> None:
+    """Refuse what a comparison sets itself, and agents that there are not."""
+    if not changes:
+        raise UsageError("nothing to compare: give a change, as in governance.random_audit.probability=0.2.")
+    for path in paths_of([*changes, *base]):
+        if path in SET_HERE:
+            raise UsageError(f"{path}: a comparison sets this itself. Use {SET_HERE[path]} instead.")
+    if not adaptations:
+        raise UsageError(f"no agents to compare: name at least one of {LEARNING}, {FROZEN}.")
+    for kind in adaptations:
+        if kind not in (LEARNING, FROZEN):
+            raise UsageError(f"unknown adaptation {kind!r}. {nearest(kind, (LEARNING, FROZEN))}")
 
 
 def compared_metrics(scenario: Scenario, metrics: Sequence[str]) -> tuple[str, ...]:
@@ -163,12 +212,15 @@ def compared_metrics(scenario: Scenario, metrics: Sequence[str]) -> tuple[str, .
 def chosen_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     """The seeds themselves, where a number of them stands for so many from 1000 on.
 
-    Raises   UsageError for fewer than two, or for one given twice.
+    Raises   UsageError for fewer than two, for one given twice, or that is none.
     """
     first = FIRST_REPORTING_SEED
     chosen = tuple(range(first, first + seeds)) if isinstance(seeds, int) else tuple(seeds)
     if len(chosen) < 2 or len(set(chosen)) < len(chosen):
         raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
+    for seed in chosen:
+        if not 0 <= seed <= SEED_MOST:
+            raise UsageError(f"seed {seed}: a seed lies between 0 and {SEED_MOST}.")
     return chosen
 
 
@@ -218,7 +270,7 @@ def _scenarios(
 
 
 def _check(start: Scenario, changes: Sequence[str], arms: dict[tuple[str, str], Scenario]) -> None:
-    if not changes:
-        raise UsageError("nothing to compare: give a change, as in governance.random_audit.probability=0.2.")
+    if any(one.simulation.epochs < 1 for one in arms.values()):
+        raise UsageError(f"{start.scenario_id}: no epoch, nothing to compare. A run needs at least one.")
     if any(scenario_to_dict(arms[kind, CHANGED]) == scenario_to_dict(arms[kind, BASE]) for kind, _ in arms):
         raise UsageError(f"{start.scenario_id}: {', '.join(changes)} is what the scenario says already: no change.")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from mesocosm.analysis.comparison import BASE, CHANGED, Comparison
+from mesocosm.analysis.comparison_words import ARMS, digits_of, signed
 from mesocosm.analysis.plots import GREEN, INK, PROXY, QUIET, STYLE, TRUE, write_figure
 from mesocosm.analysis.statistics import t_quantile
 
-ARMS = {CHANGED: "the change", "sham": "sham", "redraw": "other luck", "oracle": "oracle"}
 FRAMES = (
     ("toxicity_true", "True toxicity", "share"),
     ("social_welfare_true", "True social welfare", "credits per epoch"),
@@ -55,16 +55,17 @@ def _short(title: str, most: int = 130) -> str:
 def _draw_courses(frame: Any, found: Comparison) -> None:
     """Mean toxicity over the epochs, true and by proxy, without and with the change."""
     kind = found.adaptations[0]
-    frame.set_title("Toxicity over time" if len(found.adaptations) == 1 else f"Toxicity over time, {kind} agents")
+    bands = f"bands: {100 * found.confidence:.0f} % of each arm alone, not of the change"
+    frame.set_title(f"Toxicity over time, {kind} agents\n{bands}")
     frame.set_ylabel("share bad (true), E[1-p] (proxy)")
     frame.set_xlabel("epoch")
     top = 0.0
     for metric, color, label in (("toxicity_true", TRUE, "true"), ("toxicity_rate", PROXY, "proxy")):
-        for name, dashes, told in ((BASE, "--", "as it was"), (CHANGED, "-", "changed")):
+        for name, dashes in ((BASE, "--"), (CHANGED, "-")):
             table = found.arms[kind, name].epochs[metric]
             mean, half = _mean_and_half(table, found.confidence)
             epoch = np.arange(len(mean))
-            frame.plot(epoch, mean, dashes, color=color, linewidth=1.7, label=f"{label}, {told}",
+            frame.plot(epoch, mean, dashes, color=color, linewidth=1.7, label=f"{label}, {ARMS[name]}",
                        marker="o" if len(mean) <= 12 else "", markersize=3)  # fmt: skip
             frame.fill_between(epoch, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
             top = max(top, float(np.nanmax(mean + half, initial=0.0)))
@@ -91,7 +92,7 @@ def _mean_and_half(table: Any, confidence: float) -> tuple[Any, Any]:
 def _draw_effects(frame: Any, found: Comparison, metric: str) -> None:
     """Every arm's effect on a metric as a point with its interval, learning above frozen."""
     rows: list[tuple[str, Any, str]] = []
-    names = [name for name in ARMS if (found.adaptations[0], name) in found.arms]
+    names = [name for name in ARMS if name != BASE and (found.adaptations[0], name) in found.arms]
     for name in names:
         for kind in found.adaptations:
             if name == CHANGED or kind == found.adaptations[0]:
@@ -110,8 +111,12 @@ def _draw_points(frame: Any, rows: Sequence[tuple[str, Any, str]], confidence: f
         if math.isfinite(effect.low):
             frame.plot([effect.low, effect.high], [y, y], color=color, linewidth=2.2, solid_capstyle="butt")
         frame.plot([effect.change], [y], "o", color=color, markersize=6)
-        text = "0 exactly" if effect.is_exactly_zero else f"{effect.change:+.3g}"
-        frame.annotate(text, (effect.change, y), (0, 7), textcoords="offset points", ha="center", fontsize=8, color=INK)
+        digits = digits_of(effect, 3 if abs(effect.change) < 1 else 2)
+        text = "0 exactly" if effect.is_exactly_zero else signed(effect.change, digits)
+        frame.annotate(
+            text, (effect.change, y), (0, 7), textcoords="offset points", ha="center", fontsize=8, color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, zorder=3,
+        )  # fmt: skip
     frame.axvline(0.0, color=INK, linewidth=0.8)
     frame.set_yticks([-place for place in range(len(rows))], [label for label, _, _ in rows])
     frame.set_ylim(-len(rows) + 0.4, 0.7)

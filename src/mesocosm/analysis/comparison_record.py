@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mesocosm.analysis.comparison import Comparison
 from mesocosm.config.load import scenario_to_dict
-from mesocosm.errors import MesocosmError
+from mesocosm.config.schema import Scenario
+from mesocosm.errors import MesocosmError, UsageError
 from mesocosm.log.files import explain, write_atomic
+from mesocosm.runner import directory
 from mesocosm.runner.runner import MODEL
 
 SCHEMA = 1
@@ -36,6 +41,52 @@ def comparison_as_dict(found: Comparison) -> dict[str, Any]:
     }
     plain: dict[str, Any] = finite(told)
     return plain
+
+
+@contextmanager
+def folder_for(folder: Path | None, scenario: Scenario, changes: Sequence[str]) -> Iterator[Path]:
+    """A folder for a comparison that is still to be run; it goes again if nothing is kept in it meanwhile.
+
+    Params   folder: a new one under the run root if there is none.
+    Raises   UsageError when it holds another comparison; MesocosmError when it cannot be written.
+    """
+    made: list[Path] = []
+    try:
+        if folder is None:
+            folder = directory.make_result_directory("compare", scenario, repr(tuple(changes)))
+            made = [folder]
+        else:
+            _refuse_another(folder, scenario, changes)
+            made = [place for place in (folder, *folder.parents) if not place.exists()]
+            _try_out(folder)
+        yield folder
+    finally:
+        for place in made:
+            with suppress(OSError):  # it holds something
+                place.rmdir()
+
+
+def _try_out(folder: Path) -> None:
+    """Make a folder and write into it, to see that this can be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise explain(folder, "keep results here", error) from error
+
+
+def _refuse_another(folder: Path, scenario: Scenario, changes: Sequence[str]) -> None:
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        kept = (record["changes"], record["scenario"])
+        title = f"{record['scenario']['scenario_id']}: {', '.join(record['changes'])}"
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        kept, title = ((), {}), "one that cannot be read"
+    if kept != (list(changes), finite(scenario_to_dict(scenario))):
+        raise UsageError(f"{folder} holds another comparison ({title}). Name another directory with --output.")
 
 
 def save_comparison(found: Comparison, folder: Path) -> list[Path]:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from mesocosm.analysis.comparison import CHANGED, FROZEN, LEARNING, Comparison
+import numpy as np
+
+from mesocosm.analysis.aggregation import Runs, differing_metrics
+from mesocosm.analysis.comparison import BASE, CHANGED, FROZEN, LEARNING, Comparison
+from mesocosm.analysis.multiplicity import holm
 from mesocosm.analysis.statistics import PairedEffect
+from mesocosm.config.overrides import paths_of
 
+#: what arms are called on the screen and in pictures
+ARMS = {BASE: "as is", CHANGED: "changed", "sham": "sham", "redraw": "redraw", "oracle": "oracle"}
 DIGITS_MOST = 6
+PAIRS_LEAST = 10  # below, a variance is too uncertain for a word on what pairing does to it
+GAIN_LEAST = 1.05  # what a variance is divided by at least, to be called smaller
+_NAMED = 3
 TRUTH, PROXY, WELFARE = "toxicity_true", "toxicity_rate", "social_welfare_true"
 
 
@@ -40,8 +50,13 @@ def _proxy(found: Comparison, kind: str) -> str:
     told = f"By the proxy it {moved(proxy)}."
     if proxy.high < 0.0 and truth.low > 0.0:
         return f"{told} Beware, Goodhart: the proxy improves while the truth gets worse."
-    if proxy.high < 0.0 and not truth.excludes_zero:
+    if proxy.high < 0.0 and truth.is_exactly_zero:
         return f"{told} Beware, Goodhart: the proxy improves and the truth does not."
+    if proxy.high < 0.0 and not truth.excludes_zero:
+        apart = found.divergence(TRUTH, PROXY, kind)
+        if apart.low > 0.0:
+            return f"{told} Beware, Goodhart: the proxy improves, and the truth falls behind by {sized(apart)}."
+        return f"{told} Whether the truth improves is undecided."
     if proxy.low > 0.0 and truth.high < 0.0:
         return f"{told} The proxy is alarmed by what in truth is an improvement."
     return told
@@ -49,23 +64,27 @@ def _proxy(found: Comparison, kind: str) -> str:
 
 def _response(found: Comparison) -> str:
     frozen, response = found.effect(TRUTH, adaptation=FROZEN), found.response(TRUTH)
-    told = f"With frozen agents, who do not respond to it, true toxicity {moved(frozen)}."
+    is_lever = all(path.startswith("governance.") for path in paths_of(found.changes))
+    who = "do not respond to it" if is_lever else "take it as given and do not learn"
+    told = f"With frozen agents, who {who}, true toxicity {moved(frozen)}."
     if response.is_exactly_zero:
         return f"{told} Nobody responds: both are the same."
-    digits = digits_of(response)
-    more = f"{signed(response.change, digits)} {interval(response, digits)}"
+    more = sized(response)
     if not response.excludes_zero:
         return f"{told} That agents respond makes no clear difference: {more}."
     return f"{told} That agents respond makes the difference of {more}."
 
 
 def _incomes(found: Comparison, kind: str) -> str:
-    """Who gains and who pays, for agent types whose income clearly changes."""
-    told = []
-    for agent_type in found.arms[kind, CHANGED].by_type:
-        effect = found.effect("income", adaptation=kind, agent_type=agent_type)
-        if effect.excludes_zero:
-            told.append(f"{agent_type} {signed(effect.change, 2)} {interval(effect, 2)}")
+    """Who gains and who pays, for agent types whose income clearly changes, corrected for the number of types."""
+    types = list(found.arms[kind, CHANGED].by_type)
+    effects = [found.effect("income", adaptation=kind, agent_type=agent_type) for agent_type in types]
+    adjusted = holm([effect.p_value for effect in effects])
+    told = [
+        f"{agent_type} {sized(effect, 2)}"
+        for agent_type, effect, p_value in zip(types, effects, adjusted, strict=True)
+        if effect.excludes_zero and p_value <= 1.0 - found.confidence
+    ]
     return f"Income, credits per agent and epoch: {'; '.join(told)}." if told else ""
 
 
@@ -73,35 +92,83 @@ def control_sentences(found: Comparison, kind: str) -> Iterator[str]:
     """Whether the controls are as they must be, and what pairing has bought."""
     arms = [name for adaptation, name in found.arms if adaptation == kind]
     if "sham" in arms:
-        same = all(found.effect(metric, "sham", kind).is_exactly_zero or _is_undefined(found, metric, kind)
-                   for metric in found.metrics)  # fmt: skip
-        yield (
-            "Sham: exactly 0 on every metric, as it must be."
-            if same
-            else ("Sham: NOT 0. A lever that changes nothing changed something: do not trust this comparison.")
-        )
+        yield sham_sentence([(found.arms[kind, "sham"], found.arms[kind, BASE])], "comparison")
     if "redraw" in arms:
-        effect = found.effect(TRUTH, "redraw", kind)
-        verdict = "0 lies within" if not effect.excludes_zero else "0 lies outside, as it does once in twenty times"
-        yield f"Other luck (redraw): {signed(effect.change)} {interval(effect)}, {verdict}."
+        yield redraw_sentence([found.effect(TRUTH, "redraw", kind)], 1.0 - found.confidence)
     if "oracle" in arms:
         effect = found.effect(TRUTH, "oracle", kind)
         yield f"Oracle: {signed(effect.change)}; no lever can lower true toxicity more."
-    factor = found.effect(TRUTH, adaptation=kind).variance_reduction
-    if math.isfinite(factor):
-        yield f"Pairing by keyed draws divides the variance of the difference by {factor:.1f}."
+    yield from pairing_sentence([found.effect(TRUTH, adaptation=kind)])
 
 
-def _is_undefined(found: Comparison, metric: str, kind: str) -> bool:
-    return found.effect(metric, "sham", kind).n == 0
+def sham_sentence(pairs: Sequence[tuple[Runs, Runs]], noun: str) -> str:
+    """Whether the sham lever left every run as it was.
+
+    Params   pairs: runs with the lever and without, one a setting; noun: what the reader is not to trust otherwise.
+    """
+    wrong = list(dict.fromkeys(metric for sham, base in pairs for metric in differing_metrics(sham, base)))
+    if wrong:
+        return f"Sham: NOT 0 on {listed(wrong)}. What changes nothing changed something: do not trust this {noun}."
+    if not any(np.isfinite(values).any() for sham, _ in pairs for values in sham.whole.values()):
+        return "Sham: nothing is defined in it, so it shows nothing."
+    return "Sham: exactly 0 on every metric, as it must be."
+
+
+def redraw_sentence(effects: Sequence[PairedEffect], alpha: float) -> str:
+    """Whether other luck is seen to change nothing, as far as luck allows.
+
+    Params   effects: of the redraw on one metric, one a setting; alpha: how often luck alone moves an interval off 0.
+    """
+    judged = [effect for effect in effects if math.isfinite(effect.low)]
+    if not judged:
+        return "Other luck (redraw): there is no interval, so it shows nothing."
+    told = "; ".join(sized(effect) for effect in judged[:2]) + (", ..." if len(judged) > 2 else "")
+    outside = sum(effect.excludes_zero for effect in judged)
+    where = f" in {outside} of {len(judged)}" if len(judged) > 1 else ""
+    luck = f"0 lies outside{where}, as it does by luck in {100.0 * alpha:.0f} of 100"
+    return f"Other luck (redraw): {told}: {luck if outside else '0 lies within'}."
+
+
+def pairing_sentence(effects: Sequence[PairedEffect]) -> Iterator[str]:
+    """What pairing has bought, where there are pairs enough to tell."""
+    factors = [effect.variance_reduction for effect in effects if effect.n >= PAIRS_LEAST]
+    factors = sorted(factor for factor in factors if math.isfinite(factor))
+    gained = [factor for factor in factors if factor >= GAIN_LEAST]
+    if not factors:
+        return
+    if not gained:
+        yield "Pairing by keyed draws does not lower the variance of a difference here."
+        return
+    span = f"{gained[0]:.1f}" if len(gained) == 1 else f"{gained[0]:.1f} to {gained[-1]:.1f}"
+    rest = f", and in {len(factors) - len(gained)} of {len(factors)} arms not at all" if gained != factors else ""
+    yield f"Pairing by keyed draws divides the variance of a difference by {span}{rest}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are.
+
+    Example
+        >>> listed(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def digits_of(effect: PairedEffect, digits: int = 3) -> int:
-    """Digits that keep an interval which excludes 0 from looking as if it did not."""
-    if effect.excludes_zero:
-        while digits < DIGITS_MOST and 0.0 in (round(effect.low, digits), round(effect.high, digits)):
-            digits += 1
+    """Digits with which an interval neither looks as if it held 0 when it does not, nor as if it had no width."""
+    half = 0.5 * (effect.high - effect.low)
+    while digits < DIGITS_MOST and (
+        (effect.excludes_zero and 0.0 in (round(effect.low, digits), round(effect.high, digits)))
+        or (half > 0.0 and round(half, digits) == 0.0)
+    ):
+        digits += 1
     return digits
+
+
+def sized(effect: PairedEffect, digits: int = 3) -> str:
+    """A change with its interval, in as many digits as it needs."""
+    digits = digits_of(effect, digits)
+    return f"{signed(effect.change, digits)} {interval(effect, digits)}"
 
 
 def moved(effect: PairedEffect, digits: int = 3) -> str:
@@ -112,7 +179,7 @@ def moved(effect: PairedEffect, digits: int = 3) -> str:
     ends = f"from {effect.base:.{digits}f} to {effect.treated:.{digits}f}"
     if effect.is_exactly_zero:
         return f"does not change at all ({effect.base:.{digits}f})"
-    size = f"{signed(effect.change, digits)} {interval(effect, digits)}"
+    size = sized(effect, digits)
     if not effect.excludes_zero:
         return f"does not clearly change ({ends}): {size}"
     return f"{'rises' if effect.change > 0.0 else 'falls'} {ends}: {size}"

@@ -52,6 +52,15 @@ class PairedEffect:
         return self.n > 0 and self.low == self.high == self.change == 0.0
 
 
+def check_confidence(confidence: float) -> None:
+    """Refuse what cannot be the confidence of an interval.
+
+    Raises   UsageError with an example of what can.
+    """
+    if not 0.0 < confidence < 1.0:
+        raise UsageError(f"a confidence lies between 0 and 1, as in 0.95; {confidence:g} was given.")
+
+
 def t_quantile(confidence: float, degrees: int) -> float:
     """Half-width of a two-sided t interval in standard errors.
 
@@ -72,18 +81,20 @@ def paired_effect(
     The t interval takes the mean of the differences to be near normal. BCa takes no shape for granted: it draws seeds
     again and corrects for bias and skewness; with few seeds it is too short, so it is given from 30 pairs on only.
     Either way the p value is below 1 - confidence where the interval excludes 0 (BCa: as finely as 9,999 resamples can
-    tell).
+    tell). Differences that are all the same tell nothing of their spread: the p value is that of their signs, and there
+    is an interval, without width, from as many pairs on as make it small (6 at 95 %).
 
     Params   method: "t", "bca", or "auto": t below 30 pairs and BCa from 30 on.
     Shapes   treated, base: (n,), one value a seed, in the same order; NaN where undefined.
     Returns  an effect whose interval is NaN for fewer than two pairs.
-    Raises   UsageError for another method, and for BCa with fewer than 30 pairs.
+    Raises   UsageError for another method, a confidence that is none, and for BCa with fewer than 30 pairs.
     Source   science notes 5.14: paired differences, t interval, BCa from 30 seeds on, seeds as the unit; Efron (1987).
     Example
         >>> effect = paired_effect([1.0, 2.0, 3.0], [0.5, 1.0, 2.0])
         >>> round(effect.change, 3), round(effect.low, 3), round(effect.high, 3)
         (0.833, 0.116, 1.55)
     """
+    check_confidence(confidence)
     one, two = np.asarray(treated, dtype=np.float64), np.asarray(base, dtype=np.float64)
     defined = np.isfinite(one) & np.isfinite(two)
     one, two = one[defined], two[defined]
@@ -106,6 +117,8 @@ def paired_effect(
     else:
         half = t_quantile(confidence, n - 1) * error
         low, high, p_value = change - half, change + half, _p_value(change, spread, n)
+        if spread == 0.0 and change != 0.0 and p_value > 1.0 - confidence:
+            low = high = math.nan
     return PairedEffect(n, undefined, *means, change, low, high, p_value, reduction, confidence, error, chosen)
 
 
@@ -192,8 +205,8 @@ def _ratio(unpaired: float, paired: float) -> float:
 
 
 def _p_value(change: float, spread: float, n: int) -> float:
-    if spread == 0.0:
-        return 1.0 if change == 0.0 else 0.0
+    if spread == 0.0:  # no t: of the 2**n ways to give the differences their signs, two are as far from 0 as these
+        return 1.0 if change == 0.0 else 2.0 ** (1 - n)
     import scipy.stats
 
     return float(2.0 * scipy.stats.t.sf(abs(change) / math.sqrt(spread / n), n - 1))

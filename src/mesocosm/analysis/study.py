@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mesocosm.analysis.aggregation import Runs, count_flags, gather, result_of, rows_by_seed
+from mesocosm.analysis.aggregation import Runs, count_flags, gather, result_of, rows_by_seed, values_of
 from mesocosm.analysis.dose_response import DOSES_LEAST, DoseResponse, dose_response
 from mesocosm.analysis.economies import tried_arms
 from mesocosm.analysis.equivalence import Verdict, verdict_of
@@ -49,18 +49,24 @@ class Trial:
     influences: tuple[Influence, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyResults:
     """What a study found. Keys of `runs` are (setting, arm); the setting of a study that names none is ""."""
 
     design: Design
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
-    runs: dict[tuple[str, str], Runs] = field(repr=False)
+    runs: dict[tuple[str, str], Runs]
     constants: tuple[dict[str, float], ...] = ()  # of each economy of the hypercube
-    elsewhere: tuple[dict[str, Runs], ...] = field(default=(), repr=False)  # runs in each of them, by arm
+    elsewhere: tuple[dict[str, Runs], ...] = ()  # runs in each of them, by arm
     amended: tuple[str, ...] = ()
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        arms, worlds = len(self.design.arms), len(self.settings)
+        where = f" in {worlds} settings" if worlds > 1 else ""
+        told = f"{arms} arm{'s' * (arms != 1)}{where} on {self.design.study.primary}"
+        return f"StudyResults({self.design.study.study_id}: {told}, {len(self.seeds)} paired seeds)"
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -73,22 +79,8 @@ class StudyResults:
         Params   setting: the first if none is named; agent_type: over that type's proposals and agents alone.
         """
         where = self.settings[0] if setting is None else setting
-        treated, base = (self._values(metric, name, where, agent_type) for name in (arm, BASE))
-        return paired_effect(treated, base, self.design.study.confidence, self.method)
-
-    @property
-    def method(self) -> str:
-        """How intervals are found: as the study says, and by Student's t where too few pairs are left for BCa."""
-        return AUTO if self.design.study.interval == BCA else T
-
-    def _values(self, metric: str, arm: str, setting: str, agent_type: str | None) -> Any:
-        if (setting, arm) not in self.runs:
-            raise UsageError(f"no arm {arm!r} in setting {setting!r}; arms: {', '.join(self.design.arms)}.")
-        runs = self.runs[setting, arm]
-        table = runs.whole if agent_type is None else runs.by_type.get(agent_type, {})
-        if metric not in table:
-            raise UsageError(f"{metric!r} was not measured; known: {', '.join(table or runs.whole)}.")
-        return table[metric]
+        treated, base = (_values(self, metric, name, where, agent_type) for name in (arm, BASE))
+        return paired_effect(treated, base, self.design.study.confidence, _method(self.design))
 
     @cached_property
     def contrasts(self) -> tuple[Contrast, ...]:
@@ -126,14 +118,14 @@ class StudyResults:
                 list(doses.values()),
                 [self.differences(study.primary, arm, setting) for arm in doses],
                 confidence=study.confidence,
-                method=self.method,
+                method=_method(self.design),
             )
             for setting in self.settings
         }
 
     def differences(self, metric: str, arm: str, setting: str) -> Any:
         """Difference from the base, seed by seed."""
-        treated, base = (self._values(metric, name, setting, None) for name in (arm, BASE))
+        treated, base = (_values(self, metric, name, setting, None) for name in (arm, BASE))
         return treated - base
 
     @cached_property
@@ -174,6 +166,17 @@ class StudyResults:
 
         rows = list(rows_by_seed(self.runs, ("setting", "arm"), self.seeds, self.metrics))
         return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _method(design: Design) -> str:
+    """How intervals are found: as the study says, and by Student's t where too few pairs are left for BCa."""
+    return AUTO if design.study.interval == BCA else T
+
+
+def _values(found: StudyResults, metric: str, arm: str, setting: str, agent_type: str | None) -> Any:
+    if (setting, arm) not in found.runs:
+        raise UsageError(f"no arm {arm!r} in setting {setting!r}; arms: {', '.join(found.design.arms)}.")
+    return values_of(found.runs, (setting, arm), metric, agent_type)
 
 
 def _trial(found: StudyResults, arm: str) -> Trial:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from mesocosm.analysis.comparison_words import digits_of, interval, signed
+from mesocosm.analysis.comparison_words import (
+    interval,
+    listed,
+    pairing_sentence,
+    redraw_sentence,
+    sham_sentence,
+    signed,
+)
 from mesocosm.analysis.dose_response import DoseResponse
 from mesocosm.analysis.equivalence import Expectation, VerdictKind
 from mesocosm.analysis.study import Contrast, StudyResults, Trial
+from mesocosm.config.study import BASE
 
 #: a verdict in a word or two, for a table
 SHORT = {
@@ -21,7 +28,6 @@ SHORT = {
     VerdictKind.UNDEFINED: "undefined",
 }
 CLEARLY = 0.05  # adjusted p value up to which a constant counts as one that an effect hangs on
-_NAMED = 3
 
 
 def short_verdict(contrast: Contrast) -> str:
@@ -44,7 +50,7 @@ def study_sentences(found: StudyResults) -> Iterator[str]:
     for trial in found.trials:
         yield _robust(found, trial)
     yield from _controls(found)
-    yield _pairing(found)
+    yield from pairing_sentence([contrast.effect for contrast in found.contrasts])
 
 
 def _counted(found: StudyResults) -> Iterator[str]:
@@ -73,7 +79,7 @@ def _counted(found: StudyResults) -> Iterator[str]:
             yield f"{metric} {words.format(f'{count[kind]} of {total} arms')}{_fresh_seeds(found, kind)}."
     against = [c.arm for c in found.contrasts if c.verdict.expectation is Expectation.AGAINST]
     if against:
-        yield f"Against expectation (!): {_listed(against)}; {study.expect} was expected."
+        yield f"Against expectation (!): {listed(against)}; {study.expect} was expected."
 
 
 def _fresh_seeds(found: StudyResults, kind: VerdictKind) -> str:
@@ -86,10 +92,6 @@ def _fresh_seeds(found: StudyResults, kind: VerdictKind) -> str:
         if known and len(known) == len(more)
         else ""
     )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _dose(found: StudyResults, setting: str, trend: DoseResponse) -> str:
@@ -114,7 +116,7 @@ def _robust(found: StudyResults, trial: Trial) -> str:
         for influence in trial.influences
         if influence.adjusted <= CLEARLY
     ]
-    hangs = f"Its size hangs on {_listed(on)}." if on else "No constant clearly moves its size."
+    hangs = f"Its size hangs on {listed(on)}." if on else "No constant clearly moves its size."
     clear = [effect.excludes_zero and effect.change * trial.sign > 0.0 for effect in trial.effects].count(True)
     against = [effect.excludes_zero and effect.change * trial.sign < 0.0 for effect in trial.effects].count(True)
     share += f", clearly in {clear}, clearly the other way in {against}"
@@ -127,37 +129,10 @@ def _controls(found: StudyResults) -> Iterator[str]:
         return
     primary = found.design.study.primary
     effects = {name: [found.effect(primary, name, where) for where in found.settings] for name in found.design.controls}
-    wrong = [
-        metric
-        for where in found.settings
-        for metric in found.metrics
-        if (effect := found.effect(metric, "sham", where)).n and not effect.is_exactly_zero
-    ]
-    yield (
-        "Sham: exactly 0 on every metric, as it must be."
-        if not wrong
-        else f"Sham: NOT 0 on {_listed(wrong)}. What changes nothing changed something: do not trust this study."
-    )
-    outside = sum(effect.excludes_zero for effect in effects["redraw"])
-    told = "; ".join(
-        f"{signed(effect.change)} {interval(effect, digits_of(effect))}" for effect in effects["redraw"][:2]
-    )
-    luck = 100.0 * found.design.study.alpha
-    verdict = (
-        "0 lies within" if not outside else f"0 lies outside in {outside}, as it does by luck in {luck:.0f} of 100"
-    )
-    yield f"Other luck (redraw): {told}{', ...' if len(found.settings) > 2 else ''}: {verdict}."
+    yield sham_sentence([(found.runs[where, "sham"], found.runs[where, BASE]) for where in found.settings], "study")
+    yield redraw_sentence(effects["redraw"], found.design.study.alpha)
     ends = "; ".join(signed(effect.change) for effect in effects["oracle"][:3])
     yield f"Oracle, the most that a lever can do to true toxicity: {primary} {ends}."
-
-
-def _pairing(found: StudyResults) -> str:
-    factors = [contrast.effect.variance_reduction for contrast in found.contrasts]
-    finite = sorted(factor for factor in factors if math.isfinite(factor))
-    if not finite:
-        return "Pairing by keyed draws leaves no variance at all."
-    span = f"{finite[0]:.1f}" if len(finite) == 1 else f"{finite[0]:.1f} to {finite[-1]:.1f}"
-    return f"Pairing by keyed draws divides the variance of a difference by {span}."
 
 
 def _p(value: float) -> str:

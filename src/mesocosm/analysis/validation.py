@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from mesocosm.analysis.evidence import Case, measure_claims
@@ -16,7 +16,7 @@ from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError, nearest
 
 SEEDS, SEEDS_LEAST = 400, 30
-ERRORS_MOST = 4.0  # chance alone goes beyond it once in 16,000 lines
+ERRORS_MOST = 4.0  # of a normal variable: chance alone goes beyond it once in 16,000 lines
 EXACT = 1e-9
 
 #: what the closed forms of the field contain and this engine cannot express, with the reason
@@ -35,6 +35,21 @@ NOT_EXPRESSED = {
     "certified quality": """Sellers cannot disclose, so the unravelling of Grossman and Milgrom has no place.""",
     "contagion, auctions, commons": """No bundled scenario plays them, so nothing is asked about their closed forms.""",
 }
+
+
+@cache
+def errors_most(n_seeds: int) -> float:
+    """How many standard errors a line may be off: as many as chance exceeds as seldom as a normal variable exceeds 4.
+
+    An error that is itself measured on few seeds is often too small, which Student's t allows for.
+
+    Example
+        >>> round(errors_most(30), 2), round(errors_most(400), 2)
+        (4.67, 4.04)
+    """
+    import scipy.stats
+
+    return float(scipy.stats.t.isf(scipy.stats.norm.sf(ERRORS_MOST), n_seeds - 1)) if n_seeds > 1 else math.nan
 
 
 @dataclass(frozen=True)
@@ -62,8 +77,8 @@ class Finding:
 
     @property
     def good(self) -> bool:
-        """Whether theory and runs agree: within four standard errors, or to nine digits where there is no error."""
-        allowed = EXACT * max(1.0, abs(self.expected)) if self.is_exact else ERRORS_MOST * self.error
+        """Whether they agree: within `errors_most` standard errors, or to nine digits where there is no error."""
+        allowed = EXACT * max(1.0, abs(self.expected)) if self.is_exact else errors_most(self.n_seeds) * self.error
         return abs(self.measured - self.expected) <= allowed
 
 
@@ -118,7 +133,7 @@ def examine_case(case: Case, seeds: Sequence[int]) -> tuple[Finding, ...]:
 
 
 def chosen_cases(names: str | Sequence[str] = ()) -> list[Case]:
-    """The cases named, or all.
+    """The cases named, each once, or all.
 
     Raises   UsageError for a name that is not a case, with the nearest right one.
     """
@@ -127,7 +142,7 @@ def chosen_cases(names: str | Sequence[str] = ()) -> list[Case]:
     for name in wanted:
         if name not in known:
             raise UsageError(f"there is no closed form {name!r}. {nearest(name, known)}")
-    return [known[name] for name in wanted or known]
+    return [known[name] for name in dict.fromkeys(wanted) or known]
 
 
 def fixed_seeds(seeds: int, first_seed: int = FIRST_REPORTING_SEED) -> range:

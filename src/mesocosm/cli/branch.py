@@ -22,8 +22,8 @@ from mesocosm.cli.comparison_report import report_comparison
 from mesocosm.cli.diff import say_metrics
 from mesocosm.cli.progress import ProgressLine, ShareBar
 from mesocosm.cli.replay import RunName
-from mesocosm.cli.run import asked_to_stop, read_back
-from mesocosm.cli.screen import paint, say, say_entry, say_json, say_whole, tell, wrapped
+from mesocosm.cli.run import asked_to_stop, named_if_stopped, read_back
+from mesocosm.cli.screen import paint, say, say_entry, say_json, say_whole, tell_wrapped, wrapped
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError
 from mesocosm.runner.branch import BranchPoint, branch_point, play_branch
@@ -64,7 +64,8 @@ def branch_command(
         ProgressLine(point.scenario.simulation.epochs, silent) as line,
     ):
         made = play_branch(point, output or None, progress=line, stop=stop)
-    read_back(made, parquet)
+    with named_if_stopped(made):
+        read_back(made, parquet)
     found, drawn = None, list[Path]()
     if pairs and made.reason == "completed":
         with ShareBar("comparing", silent) as bar:
@@ -89,7 +90,7 @@ def _exit_code(point: BranchPoint, made: Run) -> int:
     is_given = any(isinstance(order, Kill) for *_, order in point.orders)
     if made.reason == "completed" or is_given:
         return 0
-    tell(f"{made.reason}: {len(made.rows)} epochs are there; the log is whole and says why it ends.")
+    tell_wrapped(f"{made.reason}: {len(made.rows)} epochs are there; the log is whole and says why it ends.")
     return 1
 
 

@@ -11,7 +11,7 @@ import typer
 from mesocosm import registry
 from mesocosm.analysis.comparison import FROZEN, LEARNING, Comparison, compare
 from mesocosm.analysis.comparison_plot import plot_comparison
-from mesocosm.analysis.comparison_record import comparison_as_dict, save_comparison
+from mesocosm.analysis.comparison_record import comparison_as_dict, folder_for, save_comparison
 from mesocosm.cli.arguments import AsJson, Overrides, Plugins
 from mesocosm.cli.compare_results import compare_results
 from mesocosm.cli.comparison_report import report_comparison
@@ -20,7 +20,6 @@ from mesocosm.cli.screen import say, say_json, say_whole
 from mesocosm.config.load import load_scenario
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError
-from mesocosm.runner import directory
 
 SEEDS_MOST = 10_000
 
@@ -61,20 +60,23 @@ def compare_command(
             f"mesocosm compare {shlex.quote(scenario)} --set governance.random_audit.probability=0.2"
         )
     asked = asked_metrics(metrics)
-    started = load_scenario(scenario, base)
-    with ShareBar("comparing", quiet or as_json) as bar:
-        found = compare(
-            started,
-            override,
-            seeds=paired_seeds(seeds, first_seed),
-            epochs=epochs,
-            metrics=asked,
-            adaptations=_adaptations(adaptation),
-            controls=controls,
-            progress=bar,
-        )
-    folder = Path(output) if output else directory.make_result_directory("compare", started, repr(found.changes))
-    _keep(found, folder, asked, plot=plot, quiet=quiet, as_json=as_json)
+    length = [] if epochs is None else [f"simulation.epochs={epochs}"]
+    started = load_scenario(scenario, [*base, *length])
+    place = folder_for(Path(output) if output else None, started, override)
+    with place as folder:
+        with ShareBar("comparing", quiet or as_json) as bar:
+            found = compare(
+                scenario,
+                override,
+                base=base,
+                seeds=paired_seeds(seeds, first_seed),
+                epochs=epochs,
+                metrics=asked,
+                adaptations=_adaptations(adaptation),
+                controls=controls,
+                progress=bar,
+            )
+        _keep(found, folder, asked, plot=plot, quiet=quiet, as_json=as_json)
     return 0
 
 

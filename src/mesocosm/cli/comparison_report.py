@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mesocosm.analysis.comparison import FROZEN, Comparison
-from mesocosm.analysis.comparison_words import digits_of, interval, sentences, signed
+from mesocosm.analysis.comparison import BASE, CHANGED, FROZEN, Comparison
+from mesocosm.analysis.comparison_words import ARMS, digits_of, interval, sentences, signed
 from mesocosm.cli.epochs_table import decimals_of
 from mesocosm.cli.screen import columns, dash, paint, say, say_entry, wrapped
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
@@ -26,10 +26,12 @@ def report_comparison(found: Comparison, asked: list[str]) -> None:
         say(paint(line, "bold"))
     purpose = ", for tuning" if seeds[0] < FIRST_REPORTING_SEED else ""
     time = base.simulation
-    say(
+    facts = (
         f"{len(seeds)} paired seeds ({seeds[0]} to {seeds[-1]}{purpose}), {base.agents_initial:,} agents, "
         f"{_length(found)} of {time.steps_per_epoch} steps"
     )
+    for line in wrapped(facts):
+        say(line)
     say()
     for number, line in enumerate(_table(found, asked)):
         say(paint(line, "bold") if number == 0 else line)
@@ -57,7 +59,9 @@ def _table(found: Comparison, asked: list[str]) -> Iterator[str]:
     """One line a metric: without, with, change, interval; and the change with frozen agents."""
     kind = found.adaptations[0]
     both = len(found.adaptations) == 2
-    rows = [["", "as is", "changed", "change", f"{100 * found.confidence:.0f} % interval", "frozen" if both else ""]]
+    rows = [
+        ["", ARMS[BASE], ARMS[CHANGED], "change", f"{100 * found.confidence:.0f} % interval", "frozen" if both else ""]
+    ]
     names = with_twins(asked or found.scenario.metrics_to_track or SHOWN)
     for name in names:
         effect = found.effect(name, adaptation=kind)

@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from mesocosm.cli.screen import paint, say, say_entry, say_json, table
+from mesocosm.cli.screen import paint, say, say_entry, say_json, table, wrapped
+from mesocosm.env.events import Reason
 from mesocosm.errors import UsageError
 from mesocosm.runner.decision import Decision, Explanation, Option, explain_decision
 
@@ -23,6 +24,15 @@ HEADS = {
     "freeze expected": "freeze",
     "fine expected if bad": "fine-",
 }
+#: why nothing came of a proposal
+REFUSED = {
+    Reason.declined.name: "{counterparty} declined",
+    Reason.counterparty_frozen.name: "nothing: {counterparty} was frozen, so its answer did not count",
+    Reason.rail_interactions_per_step.name: "nothing: somebody had dealt as often in the step as the rail allows",
+    Reason.uncovered.name: "nothing: somebody could not cover what the deal might cost",
+    Reason.over_budget.name: "nothing: what the deal might cost was more than was left of somebody's budget",
+    Reason.refused_by_lever.name: "nothing: a lever refused it",
+}
 LEGEND = "e effort, d disguise; + if the outcome is good, - if it is bad"
 
 
@@ -33,10 +43,18 @@ def explain_one_decision(run: str, agent: str, step: int, as_json: bool) -> int:
     found = explain_decision(run or "latest", agent, step)
     if as_json:
         say_json(asdict(found))
-        return 0
+    else:
+        tell_explanation(found)
+    return 0
+
+
+def tell_explanation(found: Explanation) -> None:
+    """Print every decision of an agent in a step, and what else it did."""
     _heading(found)
     if found.frozen_until > found.step:
-        say(f"It was frozen until step {found.frozen_until}: it could neither propose nor accept.")
+        told = f"It was frozen until step {found.frozen_until}: it could not propose, and its answers did not count."
+        for line in wrapped(told):
+            say(line)
     if found.external:
         say("Its decisions came from outside; what it answered is on record below.")
     elif not found.decisions:
@@ -45,7 +63,6 @@ def explain_one_decision(run: str, agent: str, step: int, as_json: bool) -> int:
         say()
         tell_decision(decision)
     _deeds(found)
-    return 0
 
 
 def tell_decision(decision: Decision) -> None:
@@ -63,7 +80,8 @@ def _heading(found: Explanation) -> None:
     proposals = [decision for decision in found.decisions if decision.question == "propose"]
     if proposals:
         known = proposals[0].known
-        frozen = f"frozen {known['freezes']} times" if known["freezes"] else "never frozen"
+        times = {0: "never frozen", 1: "frozen once"}
+        frozen = times.get(known["freezes"], f"frozen {known['freezes']} times")
         say_entry(
             "so far",
             f"{known['deals']} own deals accepted, {known['audits']} audited, {frozen}; "
@@ -80,6 +98,8 @@ def _proposal(decision: Decision) -> None:
     if facts:
         say_entry("knew", ", ".join(facts))
     say_entry("why", _why(decision))
+    if chosen is not None:
+        say_entry("came of it", _outcome_told(decision))
     if decision.options:
         say()
         for line in _options(decision):
@@ -118,7 +138,8 @@ def _why(decision: Decision) -> str:
     if chosen is not best and chosen.value < best.value:
         return f"worth {chosen.value:+.3f}; the rule passes over {terms_told(best)}, worth {best.value:+.3f}"
     others = [option for option in options if option is not chosen]
-    lead = f", {chosen.value - others[0].value:.3f} more than the next" if others else ""
+    more = chosen.value - others[0].value if others else math.nan
+    lead = "" if not others else f", {more:.3g} more than the next" if more > 0.0 else ", as much as the next"
     return f"worth {chosen.value:+.3f} {decision.unit}, the most of {len(options)} options{lead}"
 
 
@@ -156,6 +177,18 @@ def _answer(decision: Decision) -> None:
     facts += [f"tau {known['tau']:+g}"] if "tau" in known else []
     facts += ["a mate"] if known.get("is_mate") else []
     say_entry("knew", ", ".join(facts))
+    say_entry("came of it", _outcome_told(decision))
+
+
+def _outcome_told(decision: Decision) -> str:
+    """What came of a proposal, in a sentence without its end."""
+    came = decision.outcome
+    if came is None:
+        return "nothing: it was refused before anybody was asked"
+    if came["accepted"]:
+        went = "good" if came["v"] > 0 else "bad"
+        return f"accepted; the outcome was {went}, own payoff {came['payoff']:+.3f} credits in truth"
+    return REFUSED[came["reason"]].format(**came)
 
 
 def _deeds(found: Explanation) -> None:

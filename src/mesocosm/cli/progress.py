@@ -17,6 +17,11 @@ BAR = 12
 PLAIN_EVERY_S = 2.0  # least time between two plain lines, so that a log of a long run stays readable
 
 
+def is_live() -> bool:
+    """Whether the error stream is a terminal on which a line can be written over."""
+    return is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+
+
 class ProgressLine:
     """Shows how far a run is, on the error stream, so that what is printed can go elsewhere.
 
@@ -32,7 +37,7 @@ class ProgressLine:
         self._done = 0
 
     def __enter__(self) -> ProgressLine:
-        if not self.quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb":
+        if not self.quiet and is_live():
             import rich.console
             import rich.live
             import rich.text
@@ -91,7 +96,7 @@ class ShareBar:
         self._began = self._told = time.perf_counter()
 
     def __enter__(self) -> ShareBar:
-        if not self.quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb":
+        if not self.quiet and is_live():
             import rich.console
             import rich.progress
 
@@ -128,3 +133,38 @@ class ShareBar:
         elapsed = time.perf_counter() - self._began
         left = f", about {elapsed * (1.0 - share) / share:.0f} s left" if share > 0.0 else ""
         return f"{self.label} {100.0 * share:.0f} %, {elapsed:.0f} s{left}"
+
+
+class NameLine:
+    """Names the piece of work that is being done; the name is wiped when that is done, or stopped.
+
+    Params   plain: whether names are told in lines now and then where there is no terminal.
+    """
+
+    def __init__(self, plain: bool) -> None:
+        """Prepare a line; it appears with the first name."""
+        self.plain = plain
+        self._told = time.perf_counter()
+
+    def __enter__(self) -> NameLine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.wipe()
+
+    def __call__(self, name: str) -> None:
+        """Take the name of the piece that begins now."""
+        if is_live():
+            sys.stderr.write(name)
+            sys.stderr.flush()
+        elif self.plain and time.perf_counter() - self._told >= PLAIN_EVERY_S:
+            self._told = time.perf_counter()
+            tell(name)
+
+    def wipe(self) -> None:
+        """Take the name off the screen."""
+        if is_live():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -17,7 +17,7 @@ from mesocosm.cli.arguments import AsJson, Overrides, Plugins
 from mesocosm.cli.progress import ProgressLine
 from mesocosm.cli.run_report import report_run, title_of
 from mesocosm.cli.run_summary import Told
-from mesocosm.cli.screen import say, say_json, tell
+from mesocosm.cli.screen import say, say_json, tell, tell_wrapped
 from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import ConfigError, Mistake, UsageError
@@ -59,10 +59,11 @@ def run_command(
             raise UsageError("which scenario? Try `mesocosm run baseline`, or `mesocosm list scenarios`.")
         wanted = _wanted(scenario, epochs, seed, override, log)
         made = _fresh(wanted, output, durable, quiet or as_json)
-    told = read_back(made, parquet)
-    drawn = plot_run(made.rows, made.path, title_of(made)) if plot and made.path.is_dir() else []
+    with named_if_stopped(made):
+        told = read_back(made, parquet)
+        drawn = plot_run(made.rows, made.path, title_of(made)) if plot and made.path.is_dir() else []
     if plot and not drawn:
-        tell("no plot: a log file alone has no place for one. Use `mesocosm plot RUN --out DIR`.")
+        tell_wrapped("no plot: a log file alone has no place for one. Use `mesocosm plot RUN --out DIR`.")
     if as_json:
         say_json(_as_json(made, told))
     elif quiet:
@@ -124,11 +125,21 @@ def asked_to_stop(has_switch: bool) -> Iterator[Callable[[], str | None]]:
     try:
         yield lambda: asked[0] if asked else None
     except KeyboardInterrupt:
-        tell("stopped at once, in the middle of a turn. `mesocosm run --resume RUN` goes on from there.")
+        tell_wrapped("stopped at once, in the middle of a turn. `mesocosm run --resume RUN` goes on from there.")
         raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def named_if_stopped(made: Run) -> Iterator[None]:
+    """Say where a run is that has ended well, when what comes after it is stopped."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(f"the log of the run is whole: {made.path}")
+        raise
 
 
 def read_back(made: Run, parquet: bool) -> Told | None:
@@ -148,9 +159,10 @@ def read_back(made: Run, parquet: bool) -> Told | None:
 def _stopped(made: Run) -> int:
     """Say how to go on after the kill switch."""
     length = f"{len(made.rows)} of {made.scenario.simulation.epochs} epochs"
-    tell(f"{made.reason}: {length} were completed; the log is whole and says why it ends.")
+    tell_wrapped(f"{made.reason}: {length} were completed; the log is whole and says why it ends.")
     if made.path.is_dir():
-        tell(f"The same run to its end: mesocosm run {shlex.quote(str(made.path / directory.SCENARIO))}")
+        tell("The same run to its end:")
+        tell(f"mesocosm run {shlex.quote(str(made.path / directory.SCENARIO))}")
     return 1
 
 

@@ -81,7 +81,7 @@ def decisions_text(whole: Row) -> str:
     """How often answers go against the outcome under other luck, and how much of that is luck, in a line."""
     error, share = whole["decision_error"], whole["incoherence"]
     text = f"replayed, {_percent(error)} of answers go against the outcome; incoherence {_number(share)}"
-    return f"{text} (the share of that error which is luck of the look, not a mistake that recurs)"
+    return f"{text} (the share of that error which is luck of the look; the rest is not)"
 
 
 def type_rows(account: Account) -> list[list[str]]:

@@ -62,6 +62,12 @@ def tell(text: str = "") -> None:
     _write(sys.stderr, f"{text}\n")
 
 
+def tell_wrapped(text: str) -> None:
+    """Print a paragraph beside the result."""
+    for line in wrapped(text):
+        tell(line)
+
+
 def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)

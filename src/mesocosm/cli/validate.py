@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from mesocosm.analysis.evidence import Case
 from mesocosm.analysis.validation import (
-    ERRORS_MOST,
     NOT_EXPRESSED,
     SEEDS,
     Finding,
     Validation,
     chosen_cases,
+    errors_most,
     examine_case,
     fixed_seeds,
     line_of,
 )
 from mesocosm.cli.arguments import AsJson
-from mesocosm.cli.screen import NOT_VERIFIED, is_terminal, paint, say, say_json, say_whole, table, tell, width, wrapped
+from mesocosm.cli.progress import NameLine
+from mesocosm.cli.screen import NOT_VERIFIED, paint, say, say_json, say_whole, table, width, wrapped
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 
 #: heading and width of each column of numbers
 COLUMNS = {"expected": 9, "measured": 9, "SE": 8, "z": 6, "": 4}
 NUMBERS = sum(COLUMNS.values())
-TELL_EVERY_S = 2.0
 BEYOND = 2.0
 CHANCE_BEYOND = math.erfc(BEYOND / math.sqrt(2.0))
 
@@ -43,7 +41,8 @@ def validate_command(
 ) -> int:
     """Does it match theory? Hold closed forms against runs: expected, measured, standard error over seeds, z.
 
-    Lines agree within four standard errors. `mesocosm show NAME` prints the scenario behind each closed form.
+    Lines agree within four standard errors, a little more on few seeds. `mesocosm show NAME` prints the scenario behind
+    each closed form.
     """
     began = time.perf_counter()
     cases, used = chosen_cases(names), fixed_seeds(seeds)
@@ -53,45 +52,26 @@ def validate_command(
         ):
             say(line)
     found: list[Finding] = []
-    for case in _announced(cases, as_json):
-        part = examine_case(case, used)
-        found += part
-        if not as_json:
-            _clear()
-            _show_case(case, part)
+    with NameLine(plain=as_json) as announce:
+        for place, case in enumerate(cases, start=1):
+            announce(f"{case.scenario}, {place} of {len(cases)} ...")
+            part = examine_case(case, used)
+            announce.wipe()
+            found += part
+            if not as_json:
+                _show_case(case, part)
     whole = Validation(tuple(found), seeds, FIRST_REPORTING_SEED)
     if as_json:
-        facts = {"good": whole.good, "seeds": seeds, "first_seed": FIRST_REPORTING_SEED, "errors_most": ERRORS_MOST}
+        facts = {
+            "good": whole.good,
+            "seeds": seeds,
+            "first_seed": FIRST_REPORTING_SEED,
+            "errors_most": errors_most(seeds),
+        }
         say_json({**facts, "lines": [line_of(finding) for finding in found], "not_expressed": _reasons()})
     else:
         _conclude(whole, time.perf_counter() - began, all_of_them=not names)
     return 0 if whole.good else NOT_VERIFIED
-
-
-def _announced(cases: Sequence[Case], as_json: bool) -> Iterator[Case]:
-    """The cases one by one, each named beside the result while it runs."""
-    told = time.perf_counter()
-    for place, case in enumerate(cases, start=1):
-        text = f"{case.scenario}, {place} of {len(cases)} ..."
-        if _is_live():
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        elif as_json and time.perf_counter() - told >= TELL_EVERY_S:
-            told = time.perf_counter()
-            tell(text)
-        yield case
-        _clear()
-
-
-def _is_live() -> bool:
-    return is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
-
-
-def _clear() -> None:
-    """Wipe the name of the case that was running."""
-    if _is_live():
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
 
 
 def _show_case(case: Case, findings: Sequence[Finding]) -> None:
@@ -155,7 +135,8 @@ def _complain(whole: Validation) -> None:
     """The lines that are off, and how to tell luck from error."""
     n, off = len(whole.findings), whole.off
     are = "is" if len(off) == 1 else "are"
-    for line in wrapped(f"{len(off)} of {n} lines {are} more than {ERRORS_MOST:g} standard errors from theory:"):
+    most = errors_most(whole.seeds)
+    for line in wrapped(f"{len(off)} of {n} lines {are} more than {most:.2f} standard errors from theory:"):
         say(paint(line, "red"))
     for finding in off:
         for line in wrapped(f"{finding.case}: {finding.what}, {_told(finding)}", "  ", 4):

@@ -18,7 +18,7 @@ from mesocosm import registry
 from mesocosm.config.findings import Findings
 from mesocosm.config.outline import did_you_mean, key_hint, subtree
 from mesocosm.config.overrides import Overrides, apply_overrides
-from mesocosm.config.parameters import Levers, check_levers, check_policies, nest_levers
+from mesocosm.config.parameters import Levers, check_levers, check_policies, leave_out_defaults, nest_levers
 from mesocosm.config.schema import AgentGroup, Environment, Population, Scenario, misfits
 from mesocosm.config.wording import in_plain_words, shown_value, unknown_word, wrong_type
 from mesocosm.config.yaml_source import BYTES_MAX, KeyPath, Place, Source, Unusable, read_yaml
@@ -86,11 +86,14 @@ def scenario_to_dict(scenario: Scenario) -> dict[str, Any]:
 
 
 def with_overrides(scenario: Scenario, overrides: Overrides) -> Scenario:
-    """The same scenario with some values changed.
+    """The same scenario with some values changed, as if its file had been read with these overrides.
 
     Raises   ConfigError with every mistake of the overrides.
     """
-    return scenario_from_dict(scenario_to_dict(scenario), overrides)
+    told = scenario_to_dict(scenario)
+    for groups in (told["agents"], told["population"]["arrivals"]):
+        leave_out_defaults(groups)
+    return scenario_from_dict(told, overrides)
 
 
 def dump_scenario(scenario: Scenario) -> str:

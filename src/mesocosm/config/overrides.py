@@ -28,6 +28,17 @@ def apply_overrides(data: dict[str, Any], levers: Levers, overrides: Overrides, 
     return levers
 
 
+def paths_of(overrides: Overrides) -> list[str]:
+    """What overrides change, without the values.
+
+    Example
+        >>> paths_of(["simulation.seed = 7", "adaptation=frozen"])
+        ['simulation.seed', 'adaptation']
+    """
+    written = [overrides] if isinstance(overrides, str) else overrides
+    return [str(text).partition("=")[0].strip() for text in written]
+
+
 def check_mid_run(overrides: Overrides, flag: str = "--set") -> None:
     """Refuse overrides that cannot take effect in the middle of a run, where only governance can change.
 

@@ -13,7 +13,8 @@ from mesocosm import registry
 from mesocosm.config.findings import Findings
 from mesocosm.config.outline import did_you_mean, governance_keys, key_hint, short_forms
 from mesocosm.config.wording import in_plain_words, shown_value, wrong_type
-from mesocosm.config.yaml_source import KeyPath, Unusable
+from mesocosm.config.yaml_source import KeyPath, Source, Unusable
+from mesocosm.config.yaml_text import plain_values
 from mesocosm.errors import MesocosmError
 
 Levers = dict[str, dict[str, Any]]
@@ -77,6 +78,16 @@ def check_parameters(target: Any, given: Mapping[str, Any], path: KeyPath, findi
 def _inside(loc: tuple[int | str, ...]) -> KeyPath:
     """The part of pydantic's path that a reader of the file knows: places in lists."""
     return tuple(part for part in loc if isinstance(part, int))
+
+
+def leave_out_defaults(agents: list[dict[str, Any]]) -> None:
+    """Take from groups of agents the parameters that their policy sets anyway, so that another type can be set."""
+    known = {entry.name: entry.target for entry in registry.entries("policy")}
+    for group in agents:
+        if group["type"] in known:
+            default = plain_values(default_parameters(known[group["type"]]), Source(""))
+            given = group.get("params", {})
+            group["params"] = {name: value for name, value in given.items() if value != default.get(name)}
 
 
 def check_policies(agents: Any, path: KeyPath, findings: Findings) -> None:

@@ -31,7 +31,7 @@ from mesocosm.config.load import (
 from mesocosm.config.outline import did_you_mean
 from mesocosm.config.schema import Scenario, Section
 from mesocosm.config.study_changes import NO_CHANGE, changed, check_changes, doses_of, flatten_changes, grid_of
-from mesocosm.config.study_schema import ARMS_MAX, RESERVED, RobustnessPlan, Seeds, Study
+from mesocosm.config.study_schema import ARMS_MAX, NO_EPOCH, RESERVED, RobustnessPlan, Seeds, Study
 from mesocosm.config.wording import unknown_word
 from mesocosm.config.yaml_source import KeyPath, Source, Unusable, read_yaml
 from mesocosm.config.yaml_text import plain_values, write_yaml
@@ -240,6 +240,9 @@ def _spell_out(study: Study, start: Scenario, findings: Findings) -> Design:
     for number, arm in enumerate(study.robustness.arms if study.robustness else ()):
         if arm not in changes:
             findings.at_value(("robustness", "arms", number), f"unknown arm. {did_you_mean(arm, changes)}")
+    for (_, arm), one in scenarios.items():
+        if one.simulation.epochs < 1:
+            findings.at_key(("epochs",), NO_EPOCH if arm == BASE else f"{NO_EPOCH} (arm {arm})")
     findings.raise_if_any()
     return Design(study, start, base, settings, changes, doses_of(study, grid), scenarios)
 

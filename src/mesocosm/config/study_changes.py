@@ -9,7 +9,7 @@ from mesocosm.config.findings import Findings
 from mesocosm.config.load import scenario_to_dict, with_overrides
 from mesocosm.config.outline import did_you_mean
 from mesocosm.config.schema import Scenario
-from mesocosm.config.study_schema import ARMS_MAX, NO_RANGE, Study, is_range
+from mesocosm.config.study_schema import ARMS_MAX, NO_RANGE, SET_HERE, Study, is_range
 from mesocosm.config.wording import shown_value
 from mesocosm.config.yaml_source import KeyPath, Place, Source, Unusable, dotted
 from mesocosm.errors import ConfigError, Mistake
@@ -65,6 +65,9 @@ def changed(start: Scenario, changes: Any, home: KeyPath, findings: Findings) ->
     """A scenario with changes, or None after noting what is wrong with them where they were asked for."""
     if not isinstance(changes, dict) or any(isinstance(value, Unusable) for value in changes.values()):
         return None
+    for path in changes:
+        if path in SET_HERE:
+            findings.at_key((*home, path), SET_HERE[path])
     try:
         return with_overrides(start, changes) if changes else start
     except ConfigError as error:
@@ -113,6 +116,8 @@ def _check_values(world: Scenario, home: KeyPath, path: str, values: Any, findin
     """Try every value that a key is to take."""
     if not isinstance(values, list):
         return
+    if path in SET_HERE:
+        findings.at_key(home, SET_HERE[path])
     if not values:
         findings.at_value(home, "needs at least one value")
     for number, value in enumerate(values):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mesocosm.config.schema import Items, Section, broken_rule, knob, plain_text
 
@@ -15,6 +15,9 @@ BCA_SEEDS_LEAST = 30  # below, a bootstrap interval is too short: the t interval
 #: names that the arms of every study have anyway
 RESERVED = ("base", "sham", "redraw", "oracle")
 
+#: what a study sets in every run by itself -> why no arm, axis or setting may
+SET_HERE = {"simulation.seed": "a study sets the seeds itself: see seeds, as in seeds: {reporting: 100}"}
+NO_EPOCH = "no epoch, nothing to compare: a run needs at least one"
 NO_RANGE = "a range is the least and the greatest value, as in [0.3, 0.7]"
 
 Changes = dict[str, Any]  # path as after --set -> value
@@ -114,11 +117,13 @@ class Study(Section):
 
     _texts = field_validator("question")(plain_text)
 
-    @model_validator(mode="after")
-    def _enough_for_bca(self) -> Self:
-        if self.interval == "bca" and len(self.seeds.chosen) < BCA_SEEDS_LEAST:
-            raise broken_rule("interval", f"bca needs at least {BCA_SEEDS_LEAST} seeds; with fewer it is too short")
-        return self
+    @field_validator("interval")
+    @classmethod
+    def _enough_for_bca(cls, value: str, info: ValidationInfo) -> str:
+        seeds = info.data.get("seeds")
+        if value == "bca" and seeds is not None and len(seeds.chosen) < BCA_SEEDS_LEAST:
+            raise broken_rule("", f"bca needs at least {BCA_SEEDS_LEAST} seeds; with fewer it is too short")
+        return value
 
     @property
     def alpha(self) -> float:

@@ -111,7 +111,7 @@ def _ask_proposers(
             else:
                 answer = decided_proposals(batch, player, mine, view)
                 if mine[0] == batch.watched:
-                    whom = batch.world.slot[np.stack(met.candidate)]
+                    whom = np.where(np.stack(met.exists), batch.world.slot[np.stack(met.candidate)], -1)
                     yield Considered("propose", aligned(player, mine), view, answer, whom)
             for whole, part in zip(joined, answer, strict=True):
                 whole[chosen] = part

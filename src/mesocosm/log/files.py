@@ -20,7 +20,7 @@ _HINTS = {
     "EACCES": "Choose a place you may write to with --output.",
     "EPERM": "Choose a place you may write to with --output.",
     "EROFS": "Choose a place that is not read-only with --output.",
-    "ENOENT": "There is no such file or directory.",
+    "ENOENT": "Check the path.",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ class Decision:
     unit: str  # of the options' values
     chosen: Option | None  # the proposal made, if any
     answer: bool | None = None  # to a proposal
+    outcome: dict[str, Any] | None = None  # what came of the proposal; None where none was made, or it was not put
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def explain_decision(run: str | Path, agent: str | int, step: int) -> Explanatio
     orders = scheduled(given)
     decisions: list[Decision] = []
     deeds: list[dict[str, Any]] = []
+    outcomes: dict[tuple[int, str, str], dict[str, Any]] = {}
     frozen_until = 0
     for item, reply in _until(play_batch(batch, levers_of(given)), step):
         if batch.step < step:
@@ -97,6 +99,7 @@ def explain_decision(run: str | Path, agent: str | int, step: int) -> Explanatio
         if isinstance(item, EventBatch):
             decider.observe(item)
             deeds += _deeds(item, slot, step)
+            outcomes |= _outcomes(item, slot, step)
         elif isinstance(item, Considered):
             decisions += _decisions(batch, item) if batch.step == step else []
         elif isinstance(item, DecisionRequest):
@@ -115,7 +118,7 @@ def explain_decision(run: str | Path, agent: str | int, step: int) -> Explanatio
         external=batch.cast[int(batch.world.code[slot])].policy.external,
         learning=bool(batch.learns[slot]),
         frozen_until=frozen_until,
-        decisions=decisions,
+        decisions=[replace(decision, outcome=outcomes.get(_place(decision))) for decision in decisions],
         deeds=deeds,
     )
 
@@ -154,6 +157,29 @@ def _deeds(item: EventBatch, slot: int, step: int) -> list[dict[str, Any]]:
     rows = np.flatnonzero(np.asarray(item.column["agent"]) == slot)
     names = [name for name in item.column if name != "agent"]
     return [{"kind": item.kind} | {name: _plain(item.column[name][row]) for name in names} for row in rows.tolist()]
+
+
+def _outcomes(item: EventBatch, slot: int, step: int) -> dict[tuple[int, str, str], dict[str, Any]]:
+    """What came of the proposals that the agent made or was asked about in the step, by turn, question and partner."""
+    if item.step != step or item.kind != "interaction":
+        return {}
+    found = {}
+    sides = (
+        ("initiator", "counterparty", "propose", "pi_a_true"),
+        ("counterparty", "initiator", "accept", "pi_b_true"),
+    )
+    for own, other, question, payoff in sides:
+        for row in np.flatnonzero(np.asarray(item.column[own]) == slot).tolist():
+            told = {name: _plain(item.column[name][row]) for name in ("accepted", "reason", "v")}
+            names = {name: agent_name(int(item.column[name][row])) for name in ("initiator", "counterparty")}
+            found[item.turn, question, names[other]] = names | told | {"payoff": float(item.column[payoff][row])}
+    return found
+
+
+def _place(decision: Decision) -> tuple[int, str, str]:
+    """Turn, question and partner of a decision."""
+    made = decision.chosen.partner if decision.chosen is not None else ""
+    return decision.turn, decision.question, str(decision.known.get("initiator", made))
 
 
 def _plain(value: Any) -> Any:
@@ -212,12 +238,12 @@ def _terms(option: Option) -> tuple[Any, ...]:
 
 def _known_of(view: View, sees: tuple[str, ...], partner: Any) -> dict[str, Any]:
     """The columns that the policy saw of each candidate and of itself."""
-    met = [agent_name(int(partner[number, 0])) for number in range(2) if bool(view.exists[number][0])]
-    known: dict[str, Any] = {"met": met}
+    there = [number for number in range(2) if partner[number, 0] >= 0]
+    known: dict[str, Any] = {"met": [agent_name(int(partner[number, 0])) for number in there]}
     for name in ("trust_in", "trust_of", "leniency", "is_mate"):
         if name in sees:
             column = getattr(view, name)
-            known[name] = [_plain(column[number][0] if np.ndim(column) else column) for number in range(len(met))]
+            known[name] = [_plain(column[number][0] if np.ndim(column) else column) for number in there]
     for name in ("difficulty", "payoff_mean", "steps_since_caught"):
         if name in sees:
             known[name] = _plain(getattr(view, name)[0])
