@@ -192,6 +192,7 @@ def test_equivalence_without_spread_without_pairs_and_without_margin() -> None:
         (0.3, 0.05, "matters", "rises by more than 0.1, the smallest effect of interest"),
         (0.15, 0.05, "real", "rises, but maybe by less than 0.1, which matters"),
         (-0.05, 0.01, "small", "falls, but by less than 0.1: real, and too small to matter"),
+        (0.06, 0.02, "small", "rises, but by less than 0.1: real, and too small to matter"),  # TOST decides, not 0.102
         (0.005, 0.02, "none", "does not change by as much as 0.1: no effect that matters"),
         (0.05, 0.05, "undecided", "may or may not change: undecided; about 80 fresh seeds would tell"),
         (0.0, 0.0, "exactly zero", "does not change at all: exactly 0 in every pair"),

@@ -290,6 +290,14 @@ def test_max_t_in_every_table_raises_p_values_keeps_zeros_and_does_not_mind_the_
     assert without.adjusted == pytest.approx(adjusted, nan_ok=True)
 
 
+@pytest.mark.parametrize("n", [6, 11, 30, 31])
+@pytest.mark.parametrize("value", [0.1, 0.7, -2.7])
+def test_an_arm_that_moves_every_seed_by_the_same_has_the_least_p_value_and_no_width(n: int, value: float) -> None:
+    found = max_t([[value] * n, [0.0] * n])
+    assert found.p_values.tolist() == [pytest.approx(found.least), 1.0]
+    assert (found.low[0], found.high[0]) == (value, value)
+
+
 def test_five_seeds_are_too_few_for_any_family_and_six_are_not() -> None:
     table = RANDOM.normal(50.0, 1.0, (2, 6))
     five, six = max_t(table[:, :5]), max_t(table)

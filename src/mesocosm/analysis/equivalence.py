@@ -190,7 +190,7 @@ def _size(low: float, high: float, smallest_effect: float | None, small: bool) -
         return VerdictKind.REAL
     if low > smallest_effect or high < -smallest_effect:
         return VerdictKind.MATTERS
-    return VerdictKind.SMALL if small or -smallest_effect < low <= high < smallest_effect else VerdictKind.REAL
+    return VerdictKind.SMALL if small else VerdictKind.REAL
 
 
 def _fresh_seeds(effect: PairedEffect, smallest_effect: float, alpha: float, family: int) -> int | None:
