@@ -70,7 +70,8 @@ def _draw_arms(frame: Any, found: StudyResults) -> None:
     where = found.settings[0]
     for name in found.design.controls:
         effect = found.effect(study.primary, name, where)
-        rows.append((name, effect.change, effect.low, effect.high, GREEN if name == "oracle" else QUIET))
+        told = name if where == ONLY else f"{where}: {name}"
+        rows.append((told, effect.change, effect.low, effect.high, GREEN if name == "oracle" else QUIET))
     for place, (_, change, low, high, color) in enumerate(rows):
         if not math.isfinite(change):
             frame.text(0, -place, "undefined", ha="center", va="center", color=QUIET, fontsize=7.5)
@@ -138,6 +139,7 @@ def _draw_elsewhere(frame: Any, found: StudyResults) -> None:
         color = (TRUE, PROXY, GREEN, PINK, INK, QUIET)[number]
         frame.plot(changes, share, "o-", color=color, markersize=3, linewidth=1.2, label=trial.arm)
     frame.set_ylim(0, 1)
+    frame.locator_params(axis="x", nbins=5)
     frame.set_xlabel(_unit(found))
     frame.set_ylabel("share of economies up to here")
     frame.set_title("In other economies")

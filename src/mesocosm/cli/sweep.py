@@ -145,7 +145,9 @@ def _report(found: StudyResults, played: Played) -> None:
         say(line)
     say()
     expected = f", expected to {EXPECTED[study.expect]}" if study.expect in EXPECTED else ""
-    for line in wrapped(f"{study.primary}{expected}; a change below {study.smallest_effect:g} would not matter"):
+    together = f"; judged by max-T for {len(found.contrasts)} arms together" if len(found.contrasts) > 1 else ""
+    told = f"{study.primary}{expected}; a change below {study.smallest_effect:g} would not matter{together}"
+    for line in wrapped(told):
         say(line)
     for setting in found.settings:
         say()
@@ -186,7 +188,7 @@ def _table(found: StudyResults, setting: str) -> Iterator[str]:
         ends = "" if effect.is_exactly_zero else interval(effect, digits)
         told = "exactly 0" if effect.is_exactly_zero else ""
         rows.append([f"({name})", signed(effect.change, digits), ends, "", "", told])
-    yield from columns(rows, words_last=True, spare=(4,))
+    yield from columns(rows, words_last=True, spare=(4, 3))
 
 
 def _p(value: float) -> str:
