@@ -26,7 +26,7 @@ from mesocosm.analysis.statistics import paired_effect
 from mesocosm.analysis.study import StudyResults, read_study, sweep, with_seeds
 from mesocosm.analysis.study_plan import plan_study, play_study
 from mesocosm.analysis.study_plot import figure_of_study
-from mesocosm.analysis.study_record import save_study
+from mesocosm.analysis.study_record import save_study, study_as_dict
 from mesocosm.analysis.study_words import study_sentences
 from mesocosm.cli.main import main
 from mesocosm.config.study import Design, study_from_dict
@@ -115,6 +115,17 @@ def test_verdicts_say_what_the_arms_do(found: StudyResults) -> None:
     assert "toxicity_true falls by more than 0.02 in 2 of 6 arms." in told
     assert "Sham: exactly 0 on every metric, as it must be." in told
     assert "does not move at all in 2 of 6 arms" in told
+    welfare = [found.effect("social_welfare_true", one.arm, one.setting) for one in found.contrasts]
+    rises, falls = sum(effect.low > 0.0 for effect in welfare), sum(effect.high < 0.0 for effect in welfare)
+    assert rises >= 1
+    assert f"True social welfare clearly rises in {rises} and falls in {falls} of 6 arms." in told
+
+
+def test_the_record_says_how_surely_an_arm_is_better_on_both_outcomes(found: StudyResults) -> None:
+    trade_off = {(one["setting"], one["arm"]): one["trade_off"] for one in study_as_dict(found)["contrasts"]}
+    for setting in found.settings:
+        assert trade_off[setting, "audit"]["both"] > 0.9
+        assert trade_off[setting, "off"]["same"] == 1.0
 
 
 def test_a_lever_at_its_neutral_setting_is_flagged(found: StudyResults) -> None:

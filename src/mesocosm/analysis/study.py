@@ -23,6 +23,8 @@ from mesocosm.runner.cells import CellStore
 from mesocosm.runner.sweep import default_workers
 from mesocosm.runner.table import Share
 
+WELFARE = "social_welfare_true"  # what every effect costs or brings everybody
+
 
 @dataclass(frozen=True)
 class Contrast:

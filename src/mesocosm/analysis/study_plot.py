@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from mesocosm.analysis.plots import GREEN, INK, PINK, PROXY, QUIET, STYLE, TRUE, write_figure
-from mesocosm.analysis.study import Contrast, StudyResults
+from mesocosm.analysis.study import WELFARE, Contrast, StudyResults
 from mesocosm.config.study import ONLY
 
-WELFARE = "social_welfare_true"
 ROWS_MOST = 60
 _LABEL_MOST = 34
 

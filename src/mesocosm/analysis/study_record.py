@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mesocosm import registry
 from mesocosm.analysis.comparison_record import finite, write_table
-from mesocosm.analysis.study import Contrast, StudyResults, Trial
+from mesocosm.analysis.study import WELFARE, Contrast, StudyResults, Trial
+from mesocosm.analysis.tradeoff import pareto_dominance
 from mesocosm.config.load import scenario_to_dict
 from mesocosm.config.study import study_to_dict
 from mesocosm.log.files import write_atomic
@@ -29,7 +31,7 @@ def study_as_dict(found: StudyResults) -> dict[str, Any]:
         "purpose": study.seeds.purpose,
         "seeds": list(found.seeds),
         "family": {name: value for name, value in vars(found.family).items() if isinstance(value, int | float)},
-        "contrasts": [_contrast(contrast) for contrast in found.contrasts],
+        "contrasts": [_contrast(found, contrast) for contrast in found.contrasts],
         "controls": [
             {"setting": setting, "arm": arm} | vars(found.effect(study.primary, arm, setting))
             for setting in found.settings
@@ -43,12 +45,22 @@ def study_as_dict(found: StudyResults) -> dict[str, Any]:
     return plain
 
 
-def _contrast(contrast: Contrast) -> dict[str, Any]:
+def _contrast(found: StudyResults, contrast: Contrast) -> dict[str, Any]:
     told = {name: value for name, value in vars(contrast).items() if name not in ("effect", "verdict")}
     verdict = contrast.verdict
     words = {"kind": verdict.kind, "direction": verdict.direction, "expectation": verdict.expectation}
     more = {"fresh_seeds": verdict.fresh_seeds, "words": verdict.words}
-    return told | {"effect": vars(contrast.effect), "verdict": words | more}
+    return told | {"effect": vars(contrast.effect), "verdict": words | more, "trade_off": _trade_off(found, contrast)}
+
+
+def _trade_off(found: StudyResults, contrast: Contrast) -> dict[str, Any] | None:
+    """How surely an arm is better on the primary metric, on true social welfare, on both; None if no way is better."""
+    primary = found.design.study.primary
+    better = registry.find("metric", primary).facts["better"]
+    if better not in ("lower", "higher"):
+        return None
+    pair = [found.differences(metric, contrast.arm, contrast.setting) for metric in (primary, WELFARE)]
+    return vars(pareto_dominance(pair[0], pair[1], (better, "higher")))
 
 
 def _trial(found: StudyResults, trial: Trial) -> dict[str, Any]:

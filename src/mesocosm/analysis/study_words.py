@@ -14,7 +14,7 @@ from mesocosm.analysis.comparison_words import (
 )
 from mesocosm.analysis.dose_response import DoseResponse
 from mesocosm.analysis.equivalence import Expectation, VerdictKind
-from mesocosm.analysis.study import Contrast, StudyResults, Trial
+from mesocosm.analysis.study import WELFARE, Contrast, StudyResults, Trial
 from mesocosm.config.study import BASE
 
 #: a verdict in a word or two, for a table
@@ -45,6 +45,7 @@ def study_sentences(found: StudyResults) -> Iterator[str]:
             f"can be told from luck at {100 * study.confidence:.0f} %."
         )
     yield from _counted(found)
+    yield _price(found)
     for setting, trend in found.trends.items():
         yield _dose(found, setting, trend)
     for trial in found.trials:
@@ -92,6 +93,13 @@ def _fresh_seeds(found: StudyResults, kind: VerdictKind) -> str:
         if known and len(known) == len(more)
         else ""
     )
+
+
+def _price(found: StudyResults) -> str:
+    """What the arms do to everybody's welfare."""
+    effects = [found.effect(WELFARE, contrast.arm, contrast.setting) for contrast in found.contrasts]
+    rises, falls = (sum(effect.excludes_zero and effect.change * sign > 0.0 for effect in effects) for sign in (1, -1))
+    return f"True social welfare clearly rises in {rises} and falls in {falls} of {len(effects)} arms."
 
 
 def _dose(found: StudyResults, setting: str, trend: DoseResponse) -> str:
