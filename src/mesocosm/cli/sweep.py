@@ -125,7 +125,8 @@ def _work(played: Played) -> str:
     where = f"on {cores}" if played.executor == "local" else f"on {cores} of Ray"
     before = f"{played.found:,} runs were there already, " if played.found else ""
     after = f"{played.replaced} worker{'s' * (played.replaced > 1)} died and were replaced" if played.replaced else ""
-    done = f"{played.ran:,} runs in {played.seconds:.0f} s {where}" if played.ran else "nothing left to run"
+    runs = f"{played.ran:,} run{'s' * (played.ran != 1)}"
+    done = f"{runs} in {played.seconds:.0f} s {where}" if played.ran else "nothing left to run"
     return f"{before}{done}{'; ' + after if after else ''}."
 
 
