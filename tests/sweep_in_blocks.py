@@ -9,10 +9,9 @@ from mesocosm.analysis.study_plan import plan_study, play_study
 from mesocosm.config.study import load_study
 from mesocosm.runner import table
 
-table.BLOCK_ROWS = 200
-table.BLOCK_STEPS = 4_000
-
 if __name__ == "__main__":
+    table.BLOCK_ROWS = 200
+    table.BLOCK_STEPS = 4_000
     study, folder, workers, *executor = sys.argv[1:]
     played = play_study(
         plan_study(load_study(study)), Path(folder), workers=int(workers), executor=(executor or ["local"])[0]

@@ -150,7 +150,7 @@ def amendments(folder: Path) -> list[str]:
 def _register(plan: StudyPlan, folder: Path, finished: int) -> None:
     """Write down the study, and what it expects if that is new."""
     text = dump_study(plan.design.study)
-    write_atomic(folder / STUDY, text.encode())
+    write_atomic(folder / STUDY, text.encode(), shared=True)
     study = plan.design.study
     told = {"seeds": f"{plan.seeds[0]}-{plan.seeds[-1]}", "arms": ", ".join(plan.design.arms)}
     expected = {name: told.get(name, getattr(study, name)) for name in _EXPECTED}

@@ -82,7 +82,7 @@ def save_study(found: StudyResults, folder: Path) -> list[Path]:
     Raises   MesocosmError when the disk refuses.
     """
     record = folder / RECORD
-    write_atomic(record, (json.dumps(study_as_dict(found), indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomic(record, (json.dumps(study_as_dict(found), indent=1, ensure_ascii=False) + "\n").encode(), shared=True)
     return [
         record,
         write_table(found.per_seed, folder / RUNS),

@@ -57,15 +57,17 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def write_atomic(path: str | Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomic(path: str | Path, data: bytes, *, durable: bool = True, shared: bool = False) -> None:
     """Write a whole file or leave what was there: temporary file, fsync, rename, fsync of the directory.
 
     Params   durable: whether the file has to survive a power cut that follows at once; without, the two fsyncs are left
-             out, and a kill of the process is survived all the same.
+             out, and a kill of the process is survived all the same. shared: whether others may be writing the same
+             file; the temporary file then has a name of its own, and outlives a kill (see `is_abandoned`).
     Raises   MesocosmError naming the path when the disk is full or the place may not be written.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{_host()}.{os.getpid()}.partial")
+    writer = f".{_host()}.{os.getpid()}" if shared else ""
+    partial = target.with_name(f".{target.name}{writer}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

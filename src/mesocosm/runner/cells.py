@@ -147,7 +147,7 @@ class CellStore:
 
         Raises   MesocosmError when the disk refuses.
         """
-        write_atomic(self.path(name), data, durable=False)
+        write_atomic(self.path(name), data, durable=False, shared=True)
 
     def take_from(self, other: CellStore, names: Iterable[str]) -> int:
         """Copy cells that are wanted, finished there and missing here; returns how many.
@@ -173,6 +173,6 @@ class CellStore:
 
 def leftovers(folder: Path) -> Iterator[Path]:
     """Half-written files of processes that are gone."""
-    for file in folder.glob("??/.*.partial"):
+    for file in (*folder.glob("??/.*.partial"), *folder.parent.glob(".*.partial")):
         if is_abandoned(file):
             yield file
