@@ -129,6 +129,7 @@ class Books:
     budget: dict[int, int] = field(default_factory=dict)
     planner: dict[int, int] = field(default_factory=dict)
     worker: dict[int, int] = field(default_factory=dict)
+    deposit: Counter[tuple[int, str]] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
     toil: Counter[int] = field(default_factory=Counter)  # most that an agent's submitted work can have cost
 
@@ -164,6 +165,30 @@ class Books:
     def _audited(self, event: Event) -> None:
         self.balance[event["agent"]] -= micro(event["fine"])
         self.treasury += micro(event["fine"])
+
+    def _charged(self, event: Event) -> None:
+        self.balance[event["agent"]] -= micro(event["amount"])
+        self.treasury += micro(event["amount"])
+
+    def _deposited(self, event: Event) -> None:
+        self._move_deposit(event, micro(event["amount"]))
+        self.balance[event["agent"]] -= micro(event["amount"])
+
+    def _returned(self, event: Event) -> None:
+        self._move_deposit(event, -micro(event["amount"]))
+        self.balance[event["agent"]] += micro(event["amount"])
+
+    def _slashed(self, event: Event) -> None:
+        self._move_deposit(event, -micro(event["amount"]))
+        if event["payee"] < 0:
+            self.treasury += micro(event["amount"])
+        else:
+            self.balance[event["payee"]] += micro(event["amount"])
+
+    def _move_deposit(self, event: Event, amount: int) -> None:
+        self.deposit[event["agent"], event["deposit"]] += amount
+        self.held += amount
+        assert self.deposit[event["agent"], event["deposit"]] >= 0, event
 
     def _task_opened(self, event: Event) -> None:
         self.budget[event["task"]] = micro(event["budget"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mesocosm.engine.batch import open_batch
+from mesocosm.engine.govern import open_stack
 from mesocosm.engine.season import count_ballots
 from mesocosm.env import state
 from mesocosm.env.feed import Writing, open_feed
@@ -119,5 +120,5 @@ def test_ballots_are_counted_like_a_count_by_hand() -> None:
         world.refresh_crowd()
         world.set_reputation(np.arange(9), rng.normal(size=9), 0.6)
         expected = _ballots_one_by_one(batch)
-        count_ballots(batch)
+        count_ballots(batch, open_stack(batch, batch.scenarios))
         assert world.reputation.tolist() == pytest.approx(expected, abs=1e-12)

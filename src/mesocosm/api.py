@@ -38,6 +38,8 @@ VISIBLE: dict[str, dict[str, str]] = {
         "author_trust": "(k,) trust in the author of the post in focus",
         "author_is_mate": "(k,) whether that author belongs to the agent's coalition",
         "topic_luck": "(k,) keyed uniform for what to write about",
+        "message_price": "(k,) credits that a post or a reply costs, or one number for all",
+        "message_worth": "(k,) credits that a post or a reply is worth to the agent, or one number for all",
     },
     "propose": {
         "difficulty": "(k,) x, credits of private cost at full effort",
@@ -230,12 +232,16 @@ class Bench(Protocol):
         """Keyed uniform draws of this lever for agent rows; they disturb no other draw."""
         ...
 
+    def weight_behind(self, owner: I64, partner: I64) -> F64:
+        """(k,) the weight behind what owners think of partners: their own experience, and the prior's strength."""
+        ...
+
     def freeze(self, row: I64, until_step: Any) -> None:
         """Bar agents from proposing and accepting until a step."""
         ...
 
     def emit(self, kind: str, row: I64, column: dict[str, Any], cause: I64 | None = None) -> None:
-        """Log events, one per row."""
+        """Log events, one per row, ascending; a column `payee` holds rows too, -1 for nobody."""
         ...
 
 
@@ -290,6 +296,22 @@ class Lever:
 
     def on_epoch(self, bench: Bench) -> None:
         """Act at the end of an epoch, before ballots are counted; parameters are aligned with all rows."""
+
+
+class SocialLever(Lever):
+    """A rule about the society beside its deals; it may have the hooks of any other lever too."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _refuse_misspelt(cls, SocialLever)
+
+    def message_price(self) -> Any:
+        """Credits that a post or a reply costs its author, to the treasury; parameters are by replicate."""
+        return 0.0
+
+    def weigh_ballots(self, bench: Bench, weight: F64, cast: I64) -> F64:
+        """The weight of every voter's ballots, given what it would be and how many it casts; parameters by row."""
+        return weight
 
 
 def bind(rule: P, index: I64) -> P:

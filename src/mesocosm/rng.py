@@ -54,6 +54,7 @@ class Purpose(IntEnum):
     PROPOSAL = 20
     ANSWER = 21
     REPLAYED_ANSWER = 22
+    MESSAGE = 23
     RESAMPLE = 101  # from 101 on: what analysis draws, once the runs are over
     FLIP = 102
 

@@ -62,6 +62,8 @@ class Observation:
     author_is_mate: bool = False
     topic: str = ""
     topic_luck: float = 0.5
+    message_price: float = 0.0
+    message_worth: float = 0.0
     candidates: tuple[Candidate, ...] = ()
     difficulty: float = 0.0
     efforts: tuple[float, ...] = ()
@@ -215,6 +217,8 @@ class Agent(ABC):
             can_vote=np.array([observation.can_vote]),
             task_stage=np.array([stage]),
             topic_luck=np.array([observation.topic_luck]),
+            message_price=observation.message_price,
+            message_worth=np.array([observation.message_worth]),
         )
         kind = usual_acts(view, vote, approve, effort, distrusts).kind[0]
         return Action(ACTIONS[int(kind)], observation.topic, vote, effort)

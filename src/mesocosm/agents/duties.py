@@ -12,6 +12,7 @@ from mesocosm.api import (
     APPROVE,
     CLAIM,
     FLAG,
+    PASS,
     PLAN,
     POST,
     REJECT,
@@ -29,7 +30,7 @@ MAY = np.array([[action in role.tools for action in ACTIONS] for role in ROLE_LI
 POSTS_OFTEN = np.array([role.posts_often for role in ROLE_LIST])
 SEES_FOR_DUTIES = (
     "role", "luck", "task_stage", "task_evidence", "task_difficulty", "task_reward", "task_worker_is_mate",
-    "can_vote", "author_trust", "author_is_mate", "topic_luck",
+    "can_vote", "author_trust", "author_is_mate", "topic_luck", "message_price", "message_worth",
 )  # fmt: skip
 TASK_ACTION = np.zeros(len(TaskStatus), dtype=np.int64)
 TASK_ACTION[[TaskStatus.pending, TaskStatus.planned, TaskStatus.claimed]] = (PLAN, CLAIM, SUBMIT)
@@ -39,7 +40,7 @@ def usual_acts(view: View, vote: Any, approve: Mask | bool, effort: Any, distrus
     """Task work first; otherwise post, reply, vote (or flag) with the feed's rates, as the role's tools allow.
 
     Params   vote: (k,) +1 or -1 on the post in focus; approve: verdict of a verifier; effort: of submitted work;
-             distrusts: whether a moderator would hide the post in focus.
+             distrusts: whether a moderator would hide the post in focus. What is not worth its price is not written.
     """
     k = len(view)
     may = MAY[view.role]
@@ -50,6 +51,8 @@ def usual_acts(view: View, vote: Any, approve: Mask | bool, effort: Any, distrus
     kind = np.where(view.can_vote & (luck < vote_edge), VOTE, 0)
     kind[(luck < reply_edge) & view.can_vote] = REPLY
     kind[luck < post_edge] = POST
+    if np.any(view.message_price):
+        kind[((kind == POST) | (kind == REPLY)) & (view.message_worth <= view.message_price)] = PASS
     kind[may[:, FLAG] & view.can_vote & distrusts] = FLAG
     busy = view.task_stage > 0
     if busy.any():

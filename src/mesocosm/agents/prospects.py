@@ -142,9 +142,12 @@ class Gains:
         settled, paid = rule.settle_on_outcome, row.transfers + ahead.cost_a
         worth = TrustValue(row)
         self.trust_good = worth.of(known - unfound * ahead.false_alarm + (1.0 - known) * look.p_good)
+        cleared, accused = known - unfound * ahead.false_alarm, unfound * ahead.false_alarm
+        self.told_good = cleared * ahead.acclaim - accused * ahead.forfeit
         shown = look.p_good + settled * (1.0 - look.p_good)
         self.payoff_good = payoff_given(rule, look.p_good, shown, look.attention_good)
-        self.good = (self.payoff_good + self.trust_good - ahead.fine_good) - paid
+        self.good = (self.payoff_good + self.trust_good - (ahead.fine_good - self.told_good)) - paid
+        self.told_bad = unfound * ahead.oversight * ahead.acclaim - (known - unfound * ahead.oversight) * ahead.forfeit
         self.trust_bad: dict[int, Any] = {}
         self.payoff_bad: dict[int, Any] = {}
         self.bad: dict[int, Any] = {}
@@ -153,7 +156,7 @@ class Gains:
             self.trust_bad[d] = worth.of(unfound * ahead.oversight + (1.0 - known) * p)
             self.payoff_bad[d] = payoff_given(rule, p, p * (1.0 - settled), look.attention_bad[d])
             fine = 0.0 if ahead.fine_bad is None else ahead.fine_bad[d]
-            self.bad[d] = (self.payoff_bad[d] + self.trust_bad[d] - fine) - paid
+            self.bad[d] = (self.payoff_bad[d] + self.trust_bad[d] - (fine - self.told_bad)) - paid
 
 
 def payoff_given(rule: Any, p_seen: Any, p_settled: Any, attention: Any) -> Any:
@@ -169,7 +172,7 @@ class TrustValue:
     def __init__(self, row: Prospects) -> None:
         """Take what does not depend on the outcome."""
         self.trust, self.weight = row.trust_of, row.weight_of
-        self.scale = row.rule.patience * np.maximum(row.payoff_mean, row.rule.payoff_floor)
+        self.scale = row.rule.patience * np.maximum(row.payoff_mean, row.rule.payoff_floor) * row.foresight.keeps
         self.before = acceptance_chance(self.trust, STANDARD_LOOK, STANDARD_BAR)
         self.total = self.trust * self.weight
 

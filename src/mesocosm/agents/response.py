@@ -127,6 +127,11 @@ def better_of_two(view: View, best: Choice) -> tuple[I64, Choice]:
     return choice, best.at(np.where(choice == 1, k, 0) + np.arange(k))
 
 
+def first_of_two(value: Any, k: int) -> Any:
+    """What is the same whichever candidate is chosen: (2, k) or one number, as (k,)."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), (2, k))[0]
+
+
 def weighed_payoffs(view: View, row: Prospects, cells: Iterator[Cell]) -> Weighed:
     """Cells that one proposer weighs by what they bring it, with what the value of each is made of.
 

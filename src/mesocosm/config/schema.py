@@ -239,6 +239,7 @@ class FeedSettings(Section):
     reply_rate: float = knob(0.1, "Chance that an agent replies.", "per step", ge=0, le=1)
     vote_rate: float = knob(0.3, "Chance that an agent votes.", "per step", ge=0, le=1)
     poster_rate: float = knob(0.5, "Chance that an agent in the role poster posts.", "per step", ge=0, le=1)
+    message_worth: float = knob(0.2, "What a message is worth to its author on average.", "credits", ge=0, le=1000)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -53,7 +53,7 @@ def _costs(batch: Batch, stack: Stack, ahead: Ahead) -> tuple[F64, F64]:
 
 def _ahead(batch: Batch, row: I64, partner: I64, x: F64) -> Ahead:
     world = batch.world
-    rule = batch.rule_at(row)
+    rule, steps = batch.rule_at(row), batch.structure.steps_per_epoch
     return Ahead(
         row_a=row,
         row_b=partner,
@@ -65,6 +65,10 @@ def _ahead(batch: Batch, row: I64, partner: I64, x: F64) -> Ahead:
         freezes=world.freezes[row],
         payoff=np.maximum(world.payoff_mean[row], rule.payoff_floor),
         balance=exact.credits(world.ledger.balance[row]),
+        stake=exact.credits(world.ledger.hold["stake"][row]),
+        leaves=np.full(len(row), (batch.step % steps) / steps),
+        steps_per_epoch=steps,
+        rule=rule,
         weight=rule.belief_weight,
         is_public=np.asarray(rule.belief_is_public, dtype=np.bool_),
     )

@@ -17,6 +17,7 @@ from mesocosm.config.parameters import parameter_types
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.lever_answers import check_fines, held_mask, held_pair, held_salt
+from mesocosm.engine.observe import trust_between
 from mesocosm.env.economy import column
 from mesocosm.env.events import ANNOTATIONS, JUDGED
 from mesocosm.env.foresight import Terms
@@ -78,6 +79,10 @@ class Seat:
         """Keyed uniform draws of this lever alone."""
         return self.batch.uniform(rng.lever_purpose(self.name, channel), row)
 
+    def weight_behind(self, owner: I64, partner: I64) -> F64:
+        """The weight behind what owners think of partners."""
+        return trust_between(self.batch, owner, partner)[1]
+
     def freeze(self, row: I64, until_step: Any) -> None:
         """Bar rows from proposing and accepting until a step."""
         world = self.batch.world
@@ -85,9 +90,11 @@ class Seat:
         np.add.at(world.freezes, row, 1)
 
     def emit(self, kind: str, row: I64, column: dict[str, Any], cause: I64 | None = None) -> None:
-        """Log events (or notes) about rows, ascending."""
+        """Log events (or notes) about rows, ascending; whoever is paid is a row too, -1 for nobody."""
         named = {"agent": self.batch.world.slot[row], **column}
-        self.count(self.batch.world.replicate[row])
+        if "payee" in named:
+            named["payee"] = np.where(named["payee"] < 0, -1, self.batch.world.slot[named["payee"]])
+        note_action(self, self.batch.world.replicate[row])
         if kind in ANNOTATIONS:
             lever = np.full(len(row), self.name, dtype=object)
             self.batch.annotate(kind, self.batch.world.replicate[row], {"lever": lever, **named})
@@ -102,10 +109,11 @@ class Seat:
         """The lever with its parameters aligned with replicates of rows."""
         return bind(self.lever, index)
 
-    def count(self, replicate: I64) -> None:
-        """Note that the lever did something, once for each entry."""
-        if len(replicate):
-            self.fired += exact.count_by(replicate, len(self.fired))
+
+def note_action(seat: Seat, replicate: I64) -> None:
+    """Note that a lever did something, once for each entry."""
+    if len(replicate):
+        seat.fired += exact.count_by(replicate, len(seat.fired))
 
 
 @dataclass(slots=True)
@@ -138,7 +146,7 @@ class Stack:
                     told = seat.at(batch.world.replicate[row]).may_propose(seat, row)
                 mask = held_mask(hook, told, len(row), "agents")
                 if mask is not None:
-                    seat.count(batch.world.replicate[row[~mask]])
+                    note_action(seat, batch.world.replicate[row[~mask]])
                     allowed = mask if allowed is None else allowed & mask
         return allowed
 
@@ -151,7 +159,7 @@ class Stack:
                     told = seat.at(deal.replicate).admit(seat, deal)
                 mask = held_mask(hook, told, len(deal), "deals")
                 if mask is not None:
-                    seat.count(deal.replicate[~mask])
+                    note_action(seat, deal.replicate[~mask])
                     allowed = mask if allowed is None else allowed & mask
         return allowed
 
@@ -166,9 +174,9 @@ class Stack:
         """Let levers look at settled deals."""
         for seat in self.seats:
             if np.any(seat.charges):
-                seat.count(deal.replicate[deal.accepted & seat.charges])
+                note_action(seat, deal.replicate[deal.accepted & seat.charges])
             if seat.is_felt.any():
-                seat.count(deal.replicate[np.isin(deal.reason, JUDGED) & seat.is_felt[deal.replicate]])
+                note_action(seat, deal.replicate[np.isin(deal.reason, JUDGED) & seat.is_felt[deal.replicate]])
             if type(seat.lever).on_settle is not Lever.on_settle:
                 with seat.blame("on_settle") as hook:
                     seat.at(deal.replicate).on_settle(seat, deal)
@@ -181,7 +189,7 @@ class Stack:
                 before = batch.world.reputation.copy()
                 with seat.blame("on_epoch"):
                     seat.at(batch.world.replicate).on_epoch(seat)
-                seat.count(batch.world.replicate[batch.world.reputation != before])
+                note_action(seat, batch.world.replicate[batch.world.reputation != before])
 
     def tell_fired(self, batch: Batch) -> None:
         """Note how often each lever did something in the epoch that ends, where it was asked for."""

@@ -18,10 +18,10 @@ I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 RULES = (
     "", "tool_allowlist", "rate_limit", "max_posts_per_epoch", "min_time_between_posts", "max_content_length",
-    "max_interactions_per_step", "frozen", "unknown_choice",
+    "max_interactions_per_step", "frozen", "unknown_choice", "message_unpaid",
 )  # fmt: skip
 RULE_NAMES = np.array(RULES, dtype=object)
-UNKNOWN_CHOICE = RULES.index("unknown_choice")
+UNKNOWN_CHOICE, MESSAGE_UNPAID = RULES.index("unknown_choice"), RULES.index("message_unpaid")
 ACTION_NAMES = np.array([*ACTIONS, "propose", "accept", "act"], dtype=object)
 PROPOSE, ACCEPT, ACT = range(len(ACTIONS), len(ACTIONS) + 3)
 
@@ -50,8 +50,11 @@ class Rails:
         np.minimum(self.tokens, rule.rate_limit_capacity, out=self.tokens)
         self.dealings[:] = 0
 
-    def check_actions(self, batch: Batch, row: I64, kind: I64, length: Any) -> Mask:
-        """Which actions may happen; the others are refused, by the first rule they break."""
+    def check_actions(self, batch: Batch, row: I64, kind: I64, length: Any, due: Any = 0) -> Mask:
+        """Which actions may happen; the others are refused, by the first rule they break.
+
+        Params   due: micro-credits that each action costs its agent, a number or (k,).
+        """
         rule = batch.by_row
         broken = np.where(self.tokens[row] < 1.0, 2, 0)
         writes = (kind == POST) | (kind == REPLY)
@@ -60,6 +63,8 @@ class Rails:
             waited = batch.step - self.last_post[row]
             broken[writes & (waited < take(rule.min_time_between_posts, row))] = 4
             broken[writes & (self.posts[row] >= take(rule.max_posts_per_epoch, row))] = 3
+        if np.any(due):
+            broken[due > batch.world.ledger.balance[row]] = MESSAGE_UNPAID
         broken[~MAY[batch.world.role[row], kind]] = 1
         fine: Mask = broken == 0
         self._refuse(batch, row, broken, kind, fine)

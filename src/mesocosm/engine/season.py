@@ -11,6 +11,8 @@ from mesocosm import exact, rng
 from mesocosm.engine import work
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.govern import Stack
+from mesocosm.engine.society import weigh_ballots
+from mesocosm.env.deposits import pay_out
 from mesocosm.env.economy import take
 from mesocosm.env.tasks import TaskStatus
 
@@ -23,7 +25,7 @@ I64 = NDArray[np.int64]
 def begin_epoch(batch: Batch) -> None:
     """Departures and arrivals, the epoch's tasks, and fresh counts.
 
-    Moves    nothing -> arrivals, leavers -> commons (commons -> leavers who are in debt).
+    Moves    nothing -> arrivals, stakes and bonds -> leavers, leavers -> commons (commons -> leavers who are in debt).
     """
     world = batch.world
     for counter in (world.proposed, world.accepted, world.acted, world.refused):
@@ -72,11 +74,24 @@ def _depart(batch: Batch) -> None:
     row = np.flatnonzero(leaves)
     if len(row) == 0:
         return
+    _return_deposits(batch, row)
     batch.emit("departed", row, {"agent": world.slot[row], "balance": exact.credits(world.ledger.balance[row])})
     world.ledger.close_account(row)
     world.active[row] = False
     _drop_work(batch, row)
     world.refresh_crowd()
+
+
+def _return_deposits(batch: Batch, row: I64) -> None:
+    """Give leavers back what they have set aside. Moves: stake, bond -> agent."""
+    ledger = batch.world.ledger
+    for kind in ("stake", "bond"):
+        owner = row[ledger.hold[kind][row] > 0]
+        if len(owner):
+            amount = ledger.hold[kind][owner]
+            pay_out(ledger, kind, owner, owner, amount)
+            columns = {"agent": batch.world.slot[owner], "deposit": np.full(len(owner), kind, dtype=object)}
+            batch.emit("returned", owner, columns | {"amount": exact.credits(amount)})
 
 
 def _drop_work(batch: Batch, row: I64) -> None:
@@ -95,8 +110,8 @@ def end_epoch(batch: Batch, stack: Stack) -> None:
     if batch.structure.tasks:
         work.expire(batch)
     stack.on_epoch(batch)
+    count_ballots(batch, stack)
     stack.tell_fired(batch)
-    count_ballots(batch)
     world.memory.fade(batch.by_row.decay)
     _snapshot(batch)
     books = world.ledger
@@ -106,29 +121,45 @@ def end_epoch(batch: Batch, stack: Stack) -> None:
     batch.emit_for("epoch_completed", np.arange(world.n_replicates), columns)
 
 
-def count_ballots(batch: Batch) -> None:
+def count_ballots(batch: Batch, stack: Stack) -> None:
     """Everybody votes on whom it remembers; reputations move by the weighted mean ballot.
 
     R <- clip(R + ballot_gain V, -bound, bound), V = sum of weight * sign(m - 1/2) / sum of weight. A coalition votes
-    for its mates, known or not, and against everybody else it remembers.
+    for its mates, known or not, and against everybody else it remembers. Levers may change the weights.
     Source   design section 2, Reputation.
     """
     world = batch.world
-    weight_of = np.array([player.policy.ballot_weight for player in batch.cast])
     backs = np.array([player.policy.coalition for player in batch.cast])
+    weight = np.array([player.policy.ballot_weight for player in batch.cast])[world.code]
+    weight = weigh_ballots(batch, stack, weight, lambda: _ballots_cast(batch, backs))
     given, cast = np.zeros(world.n_rows), np.zeros(world.n_rows)
     for start in range(0, world.n_rows, VOTERS_AT_ONCE):
-        _count_some(batch, slice(start, start + VOTERS_AT_ONCE), weight_of, backs, (given, cast))
+        _count_some(batch, slice(start, start + VOTERS_AT_ONCE), weight, backs, (given, cast))
     for code in np.flatnonzero(backs):
         member = np.flatnonzero((world.code == code) & world.active)
-        mates = exact.count_by(world.replicate[member], world.n_replicates)[world.replicate[member]] - 1
-        given[member] += weight_of[code] * mates
-        cast[member] += weight_of[code] * mates
+        where = world.replicate[member]
+        of_mates = exact.sum_by(where, weight[member], world.n_replicates)[where] - weight[member]
+        given[member] += of_mates
+        cast[member] += of_mates
     mean = np.where(cast > 0.0, given / np.where(cast > 0.0, cast, 1.0), 0.0)
     bound = batch.by_row.bound
     moved = np.minimum(np.maximum(world.reputation + batch.by_row.ballot_gain * mean, -bound), bound)
     row = world.crowd.row
     world.set_reputation(row, moved[row], take(batch.by_row.prior_mean, row))
+
+
+def _ballots_cast(batch: Batch, backs: Any) -> I64:
+    """(n,) how many ballots each active agent casts: on whom it remembers, and on mates it does not."""
+    world, memory = batch.world, batch.world.memory
+    known = memory.seq >= 0
+    cast: I64 = np.where(world.active, np.count_nonzero(known, axis=1), 0)
+    for code in np.flatnonzero(backs):
+        member = np.flatnonzero((world.code == code) & world.active)
+        of = world.offset[world.replicate[member]][:, None] + np.maximum(memory.partner[member], 0)
+        remembered = np.count_nonzero(known[member] & (world.code[of] == code), axis=1)
+        mates = exact.count_by(world.replicate[member], world.n_replicates)[world.replicate[member]] - 1
+        cast[member] += mates - remembered
+    return cast
 
 
 def _count_some(batch: Batch, rows: slice, weight_of: F64, backs: Any, into: tuple[F64, F64]) -> None:
@@ -146,7 +177,7 @@ def _count_some(batch: Batch, rows: slice, weight_of: F64, backs: Any, into: tup
         sign = np.where(loyal, -1.0, sign)
         apart = ~(loyal & (world.code[voter] == world.code[rated]))
         voter, rated, sign = voter[apart], rated[apart], sign[apart]
-    weight = weight_of[world.code[voter]]
+    weight = weight_of[voter]
     np.add.at(into[0], rated, weight * sign)  # one after the other, so that the bits do not depend on the blocks
     np.add.at(into[1], rated, weight)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mesocosm import rng
+from mesocosm import exact, rng
 from mesocosm.agents.duties import N_TOPICS
 from mesocosm.api import (
     APPROVE,
@@ -31,8 +31,11 @@ from mesocosm.engine.govern import Stack
 from mesocosm.engine.observe import build_view, focus, same_coalition, trust_between
 from mesocosm.engine.outside import own_facts, receive_acts, write_text
 from mesocosm.engine.rails import Rails
+from mesocosm.engine.society import charge_messages, message_price
+from mesocosm.env.economy import take
 from mesocosm.env.feed import Writing
 
+F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 TOPICS = np.array(
@@ -52,6 +55,7 @@ class Sight(NamedTuple):
     place: I64  # (k,) of the post in focus
     any_post: Mask  # (k,) whether there is one
     offer: work.Offers
+    price: F64 | None  # (R,) credits that a message costs; None where none costs anything
 
 
 def act(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[DecisionRequest, Any, None]:
@@ -65,13 +69,14 @@ def act(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[Decisio
     value, topic = kind.copy(), kind.copy()
     effort = np.zeros(len(row))
     author, can_vote = _author_in_focus(batch, row, place, any_post)
+    price = message_price(batch, stack)
     code = batch.world.code[row]
     for number, player in enumerate(batch.cast):
         chosen = np.flatnonzero(code == number) if len(batch.cast) > 1 else np.arange(len(row))
         if len(chosen) == 0:
             continue
         mine = row[chosen]
-        source = _source(batch, mine, chosen, offer, author, can_vote)
+        source = _source(batch, mine, chosen, offer, author, can_vote) | _message_source(batch, mine, price)
         view = build_view(batch, player, "act", mine, source)
         if player.policy.external:
             detail = _detail(batch, mine, place[chosen], any_post[chosen], view)
@@ -80,7 +85,7 @@ def act(batch: Batch, rails: Rails, stack: Stack, row: I64) -> Generator[Decisio
         else:
             answer = decided_acts(batch, player, mine, view)
         kind[chosen], value[chosen], topic[chosen], effort[chosen] = answer
-    _carry_out(batch, rails, stack, row, Acts(kind, value, topic, effort), Sight(place, any_post, offer))
+    _carry_out(batch, rails, stack, row, Acts(kind, value, topic, effort), Sight(place, any_post, offer, price))
 
 
 def _detail(batch: Batch, mine: I64, place: I64, any_post: Mask, view: View) -> dict[str, Any]:
@@ -124,6 +129,29 @@ def _source(batch: Batch, mine: I64, chosen: I64, offer: work.Offers, author: I6
     }
 
 
+def _message_source(batch: Batch, mine: I64, price: F64 | None) -> dict[str, Any]:
+    """What a message costs and, where it costs anything, what it is worth: x ~ Exp(message_worth), keyed.
+
+    Frozen agents do not see the price. Source   science notes 3.1.2: an agent sends iff x exceeds the tax.
+    """
+    if price is None:
+        return {"message_price": 0.0, "message_worth": np.inf}
+    where = batch.world.replicate[mine]
+
+    def worth() -> F64:
+        drawn: F64 = -exact.log(batch.uniform(rng.Purpose.MESSAGE, mine)) * take(batch.economy.message_worth, where)
+        return drawn
+
+    return {"message_price": np.where(batch.blind[mine], 0.0, price[where]), "message_worth": worth}
+
+
+def _dues(batch: Batch, row: I64, kind: I64, price: F64 | None) -> Any:
+    """(k,) micro-credits that actions cost their agents, or 0 where none costs anything."""
+    if price is None:
+        return 0
+    return np.where((kind == POST) | (kind == REPLY), exact.micro(price[batch.world.replicate[row]]), 0)
+
+
 def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, sight: Sight) -> None:
     """Hold the chosen actions against the rails and change the world accordingly."""
     offer = sight.offer
@@ -132,9 +160,12 @@ def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, s
         return
     kind = acts.kind[wanted]
     length = _length(batch, row[wanted], kind, acts.topic[wanted], offer.place[wanted])
-    fine = rails.check_actions(batch, row[wanted], kind, length)
+    due = _dues(batch, row[wanted], kind, sight.price)
+    fine = rails.check_actions(batch, row[wanted], kind, length, due)
     done = wanted if fine.all() else wanted[fine]
     kind = acts.kind[done]
+    if np.any(due):
+        charge_messages(batch, stack, row[done], due[fine])
     batch.world.acted[row[done]] += 1
     # what refers to a post comes before new posts, which may take its place in the ring
     there, place = sight.any_post[done], sight.place

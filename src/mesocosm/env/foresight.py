@@ -61,6 +61,10 @@ class Ahead:
     freezes: I64  # (m,) times the initiator was frozen
     payoff: F64  # (m,) own running payoff per accepted proposal, at least the floor
     balance: F64  # (m,) credits
+    stake: F64  # (m,) credits on deposit
+    leaves: F64  # (m,) share of the epoch that is over when the deal is made
+    steps_per_epoch: int
+    rule: Any  # public rules of the economy, aligned with the rows
     weight: Any  # own deals that an announced chance is worth
     is_public: Any  # whether announced chances are believed as they are
     tau: Any = 0.0  # (m,) credits from a to b, where costs are asked for
@@ -95,11 +99,17 @@ class Foresight:
     reveal: Any = 0.0  # chance that levers bring the outcome to light, or what they take for it
     false_alarm: Any = 0.0  # chance that they say bad of a good outcome, at most `reveal`
     oversight: Any = 0.0  # chance that they say good of a bad one
+    forfeit: Any = 0.0  # credits it loses if the outcome comes to light as bad, to its partner or through levers
+    acclaim: Any = 0.0  # what it is worth to it, in credits, that the outcome comes to light as good
+    forgone: Any = 0.0  # credits that making a proposal costs in others that can then not be made
+    keeps: Any = 1.0  # share of what trust is worth that levers leave it
     halts: list[tuple[Any, Any]] = field(default_factory=list)  # where expected 1-p exceeds the first, lose the second
 
     def join(self, other: Foresight) -> None:
         """Add what another lever foretells, which acts after those joined before and has the last word."""
-        self.fine_good = self.fine_good + other.fine_good
+        for name in ("fine_good", "forfeit", "acclaim", "forgone"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.keeps = self.keeps * other.keeps
         self.false_alarm = (1.0 - other.reveal) * self.false_alarm + other.false_alarm
         self.oversight = (1.0 - other.reveal) * self.oversight + other.oversight
         self.reveal = self.reveal + (1.0 - self.reveal) * other.reveal  # exact where one of them is 0

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mesocosm.api import Bench, Lever
+from mesocosm.env.deposits import fine as take_fine
 from mesocosm.env.foresight import Ahead, Foresight
 from mesocosm.env.interaction import Deals
+from mesocosm.governance.deposits import told_slashed
 from mesocosm.registry import lever, param
 
 
@@ -19,17 +21,17 @@ class RandomAudit(Lever):
     """Each accepted deal is audited with a fixed probability; an initiator found with v = -1 is fined.
 
     An audit that reads outcomes tells the counterparty what it read; one that reads the proxy fines p < 1/2 and tells
-    nobody anything. A fine is never more than the agent's balance (limited liability).
+    nobody anything. A fine is never more than the agent's balance and stake (limited liability).
     Params   probability: chance of an audit per accepted deal; penalty: credits; accuracy: chance that an audit
              reads v correctly; reads: outcome or proxy. Neutral at probability 0.
-    Moves    initiator -> treasury.
+    Moves    initiator, its stake -> treasury.
     Source   Plan 2.2, Random Audit; Becker (1968), crime and punishment.
     """
 
     phase: ClassVar[int] = 60
     neutral: ClassVar[dict[str, float]] = {"probability": 0.0}
     short_forms: ClassVar[dict[str, str]] = {"audit_probability": "probability", "audit_penalty": "penalty"}
-    moves: ClassVar[str] = "initiator -> treasury"
+    moves: ClassVar[str] = "initiator, stake -> treasury"
 
     probability: float = param(0.2, about="chance that an accepted deal is audited", unit="probability", ge=0.0, le=1.0)
     penalty: float = param(3.0, about="fine for a deal found bad", unit="credits", ge=0.0, le=1e9)
@@ -53,11 +55,10 @@ class RandomAudit(Lever):
         hit = np.flatnonzero(drawn & bad)
         row = deal.row_a[hit]
         due = np.broadcast_to(np.rint(np.asarray(self.penalty) * 1e6), len(deal)).astype(np.int64)[hit]
-        fine = np.minimum(due, np.maximum(bench.ledger.balance[row], 0))
-        bench.ledger.to_treasury(row, fine)
+        cash, from_stake = take_fine(bench.ledger, row, due)
         fined = np.zeros(len(deal))
-        fined[hit] = fine / 1e6
-        deal.fine += fined
+        fined[hit] = cash / 1e6
+        deal.fine[hit] += (cash + from_stake) / 1e6
         deal.inspected |= drawn
         deal.audited |= drawn & by_outcome
         deal.told_good = np.where(drawn & by_outcome, ~bad, deal.told_good)
@@ -68,16 +69,17 @@ class RandomAudit(Lever):
             "fine": fined[seen],
         }
         bench.emit("audited", deal.row_a[seen], columns, deal.seq[seen])
+        told_slashed(bench, "stake", row, from_stake, deal.seq[hit])
 
     def foresee(self, bench: Bench, ahead: Ahead) -> Foresight:
-        """An audit with the announced chance, corrected by audits met; a fine of at most the balance if it finds fault.
+        """An audit with the announced chance, corrected by audits met; a fine of at most what it has if it finds fault.
 
         Only deals made while audits were in force count as experience, and none is expected where none is announced.
         Source   Becker (1968): offend iff the gain exceeds q F; limited liability caps F (science notes 3.12).
         """
         met, of = (bench.column[name][ahead.row_a] for name in ("audits", "deals"))
         chance = np.where(np.asarray(self.probability) > 0.0, ahead.believed(self.probability, met, of), 0.0)
-        due = chance * np.minimum(self.penalty, np.maximum(ahead.balance, 0.0))
+        due = chance * np.minimum(self.penalty, np.maximum(ahead.balance, 0.0) + ahead.stake)
         by_outcome = np.asarray(self.reads) == "outcome"
         good = np.where(by_outcome, 1.0 - self.accuracy, ahead.look.doubt_good)
         bad = [np.where(by_outcome, self.accuracy, doubt) for doubt in ahead.look.doubt_bad]

@@ -93,7 +93,7 @@ class Slices:
         if stage > 0:
             named = {name: self.value(f"task_{name}", row) for name in ("evidence", "difficulty", "reward")}
             task = TaskOffer(TaskStatus(stage).name, worker_is_mate=self.value("task_worker_is_mate", row), **named)
-        same = ("can_vote", "author_trust", "author_is_mate", "topic_luck")
+        same = ("can_vote", "author_trust", "author_is_mate", "topic_luck", "message_price", "message_worth")
         return {name: self.value(name, row) for name in same} | {
             "luck": _spread(self.request.view.luck, len(self))[row],
             "task": task,

@@ -9,7 +9,7 @@ import numpy as np
 
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
-from mesocosm.agents.response import better_of_two, clears, highest, weighed_payoffs, worth
+from mesocosm.agents.response import better_of_two, clears, first_of_two, highest, weighed_payoffs, worth
 from mesocosm.api import Acts, Mask, Policy, Proposals, View, Weighed
 from mesocosm.env.payoff import outcome_chance
 from mesocosm.registry import policy
@@ -46,10 +46,11 @@ class Opportunistic(Policy):
         )
 
     def propose(self, view: View) -> Proposals:
-        """Propose the best cell to the better candidate if it is worth more than nothing."""
+        """Propose the best cell to the better candidate if it is worth more than nothing, and than keeping it back."""
         row = Prospects(view)
         choice, best = better_of_two(view, highest(row, worth(row, *every_cell(view))))
-        return Proposals(np.where(best.value > 0.0, choice, -1), best.effort, best.disguise, best.transfer)
+        needed = 0.0 if view.foresight is None else first_of_two(view.foresight.forgone, len(view))
+        return Proposals(np.where(best.value > needed, choice, -1), best.effort, best.disguise, best.transfer)
 
     def accept(self, view: View) -> Mask:
         """Accept iff p~ > own bar."""
