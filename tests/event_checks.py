@@ -224,6 +224,7 @@ class Books:
 
     def _agent_state(self, event: Event) -> None:
         agent, said = event["agent"], micro(event["balance"])
+        assert micro(event["deposits"]) == sum(n for (owner, _), n in self.deposit.items() if owner == agent)
         cost = self.balance[agent] - said
         assert 0 <= cost <= self.toil[agent], "the books of the events agree with the balance"
         self.balance[agent] = said

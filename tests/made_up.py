@@ -34,6 +34,7 @@ def make_epoch(seed: int, n_agents: int, n_deals: int, accept: float = 0.5) -> t
     deal: Table = {name: rng.normal(size=n_deals) for name in FLOATS}
     deal["p"] = rng.random(n_deals)
     deal["private_cost"] = rng.random(n_deals)
+    deal["tau"] = rng.integers(-1, 2, n_deals) / 2.0
     deal["initiator"] = rng.integers(0, n_agents, n_deals)
     step = np.where(rng.random(n_deals) < 0.3, 2, 1)  # neighbours deal most, so that some pairs stand out
     deal["counterparty"] = (deal["initiator"] + np.minimum(step, max(n_agents - 1, 1))) % n_agents
@@ -44,6 +45,7 @@ def make_epoch(seed: int, n_agents: int, n_deals: int, accept: float = 0.5) -> t
     agent: Table = {"agent": np.arange(n_agents), "active": rng.random(n_agents) < 0.8}
     agent["votes_received"] = rng.integers(0, 9, n_agents)
     agent["balance"] = np.round(rng.normal(100.0, 20.0, n_agents), 6)
+    agent["deposits"] = np.round(rng.random(n_agents) * 5.0, 6)
     return deal, agent
 
 

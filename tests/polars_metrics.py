@@ -33,7 +33,9 @@ POOLED = (
     "selected_p", "selected_good", "toxic_surplus", "toxic_surplus_true", "toxic_reputation",
     "incoherence", "decision_error",
 )  # fmt: skip
-LAST = tuple(f"{mode}_pairs" for mode in MODES)
+CLUSTERS = ("toxic_among_mates", "toxic_outside")
+LAST = (*(f"{mode}_pairs" for mode in MODES), *CLUSTERS)
+COALITION = "adversarial"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def recompute(path: Path) -> Recomputed:
             found |= of_agents(source, epoch, scope) | {
                 f"{mode}_pairs": count(pairs[mode], scope, mode) for mode in MODES
             }
-            by_scope[scope].append(found)
+            by_scope[scope].append(found | displaced(deals) | clusters(source, epoch, scope))
     whole = {scope: whole_of(source, by_scope[scope], scope) for scope in scopes}
     parts = [{kind: by_scope[kind][place] for kind in source.types} for place in range(len(numbers))]
     everything: list[Values] = by_scope[None]
@@ -272,12 +274,34 @@ def sums(deals: Frame, colluding: Frame) -> Values:
     return found
 
 
+def displaced(deals: Frame) -> Values:
+    """Bad deals of an epoch by their terms, and by what the proxy says of them."""
+    names = ("deals", "extracting", "paying", "plain", "hidden", "visible")
+    if not len(deals):
+        return {f"toxic_{name}": 0.0 for name in names}
+    toxic = deals.filter(pl.col("accepted") & (pl.col("v") == -1))
+    kinds = (pl.lit(True), pl.col("tau") < 0, pl.col("tau") > 0, pl.col("tau") == 0, pl.col("p") >= 0.5,
+             pl.col("p") < 0.5)  # fmt: skip
+    return {f"toxic_{name}": float(len(toxic.filter(kind))) for name, kind in zip(names, kinds, strict=True)}
+
+
+def clusters(source: Source, epoch: int, scope: str | None) -> Values:
+    """Bad deals within a coalition and outside, a mean over the epochs so far."""
+    deals = of_scope(source.deals, scope, "initiator_type")
+    if not len(deals):
+        return dict.fromkeys(CLUSTERS, 0.0)
+    toxic = deals.filter(pl.col("accepted") & (pl.col("v") == -1) & (pl.col("epoch") <= epoch))
+    mates = toxic.filter((pl.col("initiator_type") == COALITION) & (pl.col("counterparty_type") == COALITION))
+    return dict(zip(CLUSTERS, (len(mates) / (epoch + 1), (len(toxic) - len(mates)) / (epoch + 1)), strict=True))
+
+
 def of_agents(source: Source, epoch: int, scope: str | None) -> Values:
     now = of_scope(part_of(source.states, epoch), scope, "agent_type").filter(pl.col("active"))
     deals = of_scope(part_of(source.deals, epoch), scope, "initiator_type")
     taken = part_of(source.deals, epoch).filter(pl.col("accepted")) if len(source.deals) else pl.DataFrame()
     busy = pl.concat([taken["initiator"], taken["counterparty"]]).unique().to_list() if len(taken) else []
-    earlier = source.states.filter(pl.col("epoch") == epoch - 1).select("agent", before="balance")
+    owned = pl.col("balance") + pl.col("deposits")
+    earlier = source.states.filter(pl.col("epoch") == epoch - 1).select("agent", before=owned)
     start = pl.col("before").fill_null(source.rules["initial_budget"])
     joined = now.join(earlier, on="agent", how="left")
     votes = now["votes_received"].sort().to_numpy().astype(float)
@@ -288,7 +312,7 @@ def of_agents(source: Source, epoch: int, scope: str | None) -> Values:
     return {
         "participation": number(now["agent"].is_in(busy).mean()),
         "activity": len(deals) / (n * source.rules["steps_per_epoch"]) if n else math.nan,
-        "income": number(joined.select((pl.col("balance") - start).mean()).item()),
+        "income": number(joined.select((owned - start).mean()).item()),
         "influence_gini": gini,
         "influence_top1": float(votes.max()) / total if sound else math.nan,
     }

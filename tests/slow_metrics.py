@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from scipy import optimize, stats
@@ -26,14 +27,17 @@ def rows_of(table: Table) -> list[Row]:
     ]
 
 
-def slow(deal: Table, agent: Table, replayed: Table | None = None) -> dict[str, float]:
-    """All metrics of a first epoch."""
+def slow(
+    deal: Table, agent: Table, replayed: Table | None = None, kinds: Sequence[str] | None = None
+) -> dict[str, float]:
+    """All metrics of a first epoch; kinds: type of each agent, by slot, all different if not given."""
     rows = rows_of({name: values for name, values in deal.items() if name != "reason"})
     for row in rows:
         row["good"] = 1.0 if row["v"] == 1 else 0.0
     active = [row for row in rows_of(agent) if row["active"]]
     n_agents = len(list(agent["agent"]))
     found = _harm(rows) | _selection(rows) | _activity(rows, active) | _influence(active) | _calibration(rows)
+    found |= _displacement(_split(rows)[0], kinds)
     return found | _toxic_deals(rows) | _failures(rows, n_agents) | _incoherence(rows_of(replayed or {"v": []}))
 
 
@@ -86,7 +90,7 @@ def _activity(rows: list[Row], active: list[Row]) -> dict[str, float]:
         "activity": len(rows) / (STEPS * len(active)) if active else math.nan,
         "interactions": len(acc),
         "proposals": len(rows),
-        "income": mean([row["balance"] - BUDGET for row in active]),
+        "income": mean([row["balance"] + row["deposits"] - BUDGET for row in active]),
     }
 
 
@@ -151,6 +155,24 @@ def _toxic_deals(rows: list[Row]) -> dict[str, float]:
         "toxic_surplus": _of(toxic, "surplus"),
         "toxic_surplus_true": _of(toxic, "surplus_true"),
         "toxic_reputation": W_REP * _of(toxic, "r_a"),
+    }
+
+
+def _displacement(acc: list[Row], kinds: Sequence[str] | None) -> dict[str, float]:
+    toxic = [row for row in acc if row["v"] == -1]
+
+    def are_mates(row: Row) -> bool:
+        return kinds is not None and kinds[row["initiator"]] == kinds[row["counterparty"]] == "adversarial"
+
+    return {
+        "toxic_deals": len(toxic),
+        "toxic_extracting": sum(row["tau"] < 0 for row in toxic),
+        "toxic_paying": sum(row["tau"] > 0 for row in toxic),
+        "toxic_plain": sum(row["tau"] == 0 for row in toxic),
+        "toxic_hidden": sum(row["p"] >= 0.5 for row in toxic),
+        "toxic_visible": sum(row["p"] < 0.5 for row in toxic),
+        "toxic_among_mates": sum(map(are_mates, toxic)),
+        "toxic_outside": sum(not are_mates(row) for row in toxic),
     }
 
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("registries_as_they_were")
 
 DEAL: Table = {
     "initiator": 0, "counterparty": 1, "accepted": True, "v": 1, "p": 0.8, "private_cost": 0.1,
-    "surplus": 1.4, "externality": 0.4, "pi_a": 0.7, "pi_b": 0.7,
+    "tau": 0.0, "surplus": 1.4, "externality": 0.4, "pi_a": 0.7, "pi_b": 0.7,
     "surplus_true": 2.0, "externality_true": 0.0, "pi_a_true": 1.0, "pi_b_true": 1.0,
 }  # fmt: skip
 
@@ -149,7 +149,7 @@ def test_flagged_pairs_are_those_of_a_slow_loop(seed: int, mode: str, n: int) ->
     rows = [DEAL | row for row in (*rows, *planted[mode])]
     deal = {name: np.array([row[name] for row in rows]) for name in DEAL} | {"r_a": np.zeros(len(rows))}
     agent = {"agent": np.arange(6), "active": np.ones(6, dtype=bool), "votes_received": np.arange(6)}
-    expected = slow(deal, agent | {"balance": np.zeros(6)})
+    expected = slow(deal, agent | {"balance": np.zeros(6), "deposits": np.zeros(6)})
     assert values(totals_of_deals(*rows, n_agents=6)) == pytest.approx({name: expected[name] for name in NAMES})
 
 

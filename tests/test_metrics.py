@@ -48,7 +48,7 @@ def test_every_metric_equals_a_slow_loop_over_its_rows(seed: Any, n_agents: Any,
     replays = make_replays(seed, n_agents, n_deals // 3)
     totals = totals_of([(deal, agent)], [make_roster(seed, n_agents)], replays=[replays])
     found = epoch_row(0, evaluate_metrics(totals, every_metric()))
-    expected = slow(deal, agent, replays)
+    expected = slow(deal, agent, replays, [TYPES[code] for code in make_roster(seed, n_agents)])
     assert set(expected) == set(every_metric())
     for name, value in expected.items():
         near = 1e-7 if name.startswith("calibration_") else 1e-11  # the reference finds its root no better
@@ -159,6 +159,8 @@ def test_nothing_of_one_epoch_is_left_in_the_next_but_what_is_meant_to_last() ->
     assert lasting == {"income"} | {f"{mode}_pairs" for mode in ("miscoordination", "conflict", "collusion")} | {
         "collusion_loss",
         "collusion_loss_true",
+        "toxic_among_mates",
+        "toxic_outside",
     }
     names = [name for name in every_metric() if name not in lasting]
     tally = tally_of([roster], names)
@@ -175,7 +177,8 @@ def test_nothing_of_one_epoch_is_left_in_the_next_but_what_is_meant_to_last() ->
 def test_totals_by_type_add_up_to_the_whole() -> None:
     epochs, rosters = [make_epoch(k, 12, 200) for k in range(3)], [make_roster(k, 12) for k in range(3)]
     whole = totals_of(epochs, rosters)
-    parts = evaluate_by_type(whole, ["proposals", "interactions", "social_welfare", "private_welfare_true"])
+    harm = ["toxic_deals", "toxic_extracting", "toxic_hidden", "toxic_among_mates", "toxic_outside"]
+    parts = evaluate_by_type(whole, ["proposals", "interactions", "social_welfare", "private_welfare_true", *harm])
     for name, value in evaluate_metrics(whole, list(parts["honest"])).items():
         np.testing.assert_allclose(sum(part[name] for part in parts.values()), value, atol=1e-11)
     for r, (deal, _) in enumerate(epochs):
@@ -191,13 +194,27 @@ def test_a_type_nobody_has_is_undefined_throughout() -> None:
         assert np.isnan(found[name]).all(), name
 
 
+def test_every_bad_deal_went_one_way_and_not_another() -> None:
+    whole = totals_of([make_epoch(7, 12, 300)], [make_roster(7, 12)])
+    found = {name: value[0] for name, value in evaluate_metrics(whole, every_metric()).items()}
+    total = found["toxic_deals"]
+    assert total == found["toxic_rate"] * found["proposals"] > 20
+    assert found["toxic_extracting"] + found["toxic_paying"] + found["toxic_plain"] == total
+    assert found["toxic_hidden"] + found["toxic_visible"] == total
+    assert found["toxic_among_mates"] + found["toxic_outside"] == total
+    assert min(found[f"toxic_{way}"] for way in ("extracting", "paying", "plain", "hidden", "among_mates")) > 0
+
+
 def test_an_epoch_without_proposals_is_undefined_and_not_zero() -> None:
     found = evaluate_metrics(totals_of([make_epoch(1, 5, 0)], [make_roster(1, 5)]), every_metric())
     defined = {name for name, value in found.items() if not np.isnan(value).any()}
     sums = {"private_welfare", "private_welfare_true", "social_welfare", "social_welfare_true"}
     failures = {f"{mode}_{what}" for mode in ("miscoordination", "conflict", "collusion") for what in ("loss", "pairs")}
     failures |= {f"{mode}_loss_true" for mode in ("miscoordination", "conflict", "collusion")}
-    assert defined == sums | failures | {
+    counts = {f"toxic_{channel}" for channel in ("deals", "extracting", "paying", "plain", "hidden", "visible")}
+    assert defined == sums | failures | counts | {
+        "toxic_among_mates",
+        "toxic_outside",
         "income",
         "interactions",
         "proposals",

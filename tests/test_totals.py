@@ -175,7 +175,8 @@ def test_an_agent_s_earlier_state_is_that_of_the_epoch_before_and_missing_for_a_
     tally = tally_of([make_roster(1, 3)], ["income"])
     first: Table = {"agent": np.arange(2), "active": np.array([True, True]), "balance": np.array([90.0, 120.0])}
     second: Table = {"agent": np.arange(3), "active": np.array([True, False, True])}
-    second["balance"] = np.array([95.0, 0.0, 103.0])
+    second["balance"] = np.array([95.0, 0.0, 101.0])
+    first["deposits"], second["deposits"] = np.zeros(2), np.array([0.0, 0.0, 2.0])
     one, two = (tally.epoch(batch_of("agent_state", [table], epoch)) for epoch, table in enumerate((first, second)))
     assert np.isnan(one.agent_before("balance")).all()
     np.testing.assert_array_equal(two.agent_before("balance"), [90.0, np.nan])

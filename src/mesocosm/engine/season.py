@@ -191,6 +191,7 @@ def _snapshot(batch: Batch) -> None:
         "active": world.active[row],
         "reputation": world.reputation[row],
         "balance": exact.credits(world.ledger.balance[row]),
+        "deposits": exact.credits(world.ledger.set_aside[row]),
         "proposed": world.proposed[row],
         "accepted": world.accepted[row],
         "votes_received": world.votes_received[row],

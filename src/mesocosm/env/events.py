@@ -83,6 +83,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "active": "bool",
         "reputation": "float",
         "balance": "float",
+        "deposits": "float",
         "proposed": "int",
         "accepted": "int",
         "votes_received": "int",

@@ -36,6 +36,11 @@ class Ledger:
         """How many replicates the accounts belong to."""
         return len(self.treasury)
 
+    @property
+    def set_aside(self) -> I64:
+        """(n,) what agents have on deposit and still own: escrow, stake and bond."""
+        return self.hold["escrow"] + self.hold["stake"] + self.hold["bond"]
+
     def mint(self, row: I64, amount: I64) -> None:
         """Create credits on agents' balances. Moves: nothing -> agent. Rows may repeat."""
         _none_negative(amount)

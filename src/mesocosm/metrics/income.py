@@ -12,13 +12,14 @@ from mesocosm.registry import metric
 
 @metric("income", unit="credits an agent and epoch", better="higher", undefined="no agent was active")
 def income(totals: EpochTotals) -> F64:
-    """Mean change of balance over the epoch, of the agents active at its end; by type, what honest agents earn.
+    """Mean change of what agents own over the epoch, of those active at its end; by type, what honest agents earn.
 
-    For an agent that arrived in the epoch, counted from its endowment.
+    What they own is their balance and what they have on deposit. For an agent that arrived in the epoch, counted from
+    its endowment.
 
     Returns  (R,), NaN where nobody is active.
     """
     row = totals.agent_replicate
-    before = totals.agent_before("balance")
+    before = totals.agent_before("balance") + totals.agent_before("deposits")
     start = np.where(np.isnan(before), totals.parameter("initial_budget")[row], before)
-    return exact.mean_by(row, totals.agent("balance") - start, totals.n_replicates)
+    return exact.mean_by(row, totals.agent("balance") + totals.agent("deposits") - start, totals.n_replicates)
