@@ -34,7 +34,7 @@ POOLED = (
     "incoherence", "decision_error",
 )  # fmt: skip
 CLUSTERS = ("toxic_among_mates", "toxic_outside")
-LAST = (*(f"{mode}_pairs" for mode in MODES), *CLUSTERS)
+LAST = (*(f"{mode}_pairs" for mode in MODES), *CLUSTERS, "coalition_trust")
 COALITION = "adversarial"
 
 
@@ -47,6 +47,7 @@ class Source:
     replays: Frame
     rules: dict[str, float]
     types: list[str]
+    kinds: list[str]
 
 
 def read(path: Path) -> Source:
@@ -74,7 +75,7 @@ def read(path: Path) -> Source:
         deals = deals.with_columns(good=(pl.col("v") == 1).cast(pl.Float64))
         if len(states):  # an epoch counts once it is complete
             deals = deals.filter(pl.col("epoch").is_in(states["epoch"].unique().to_list()))
-    return Source(deals, states, table("replayed", "agent"), rules, sorted(set(kinds)))
+    return Source(deals, states, table("replayed", "agent"), rules, sorted(set(kinds)), kinds)
 
 
 def agent_types(scenario: dict[str, Any]) -> list[str]:
@@ -111,7 +112,8 @@ def recompute(path: Path) -> Recomputed:
             found |= of_agents(source, epoch, scope) | {
                 f"{mode}_pairs": count(pairs[mode], scope, mode) for mode in MODES
             }
-            by_scope[scope].append(found | displaced(deals) | clusters(source, epoch, scope))
+            found |= displaced(deals) | clusters(source, epoch, scope)
+            by_scope[scope].append(found | {"coalition_trust": trust_held(source, epoch, scope)})
     whole = {scope: whole_of(source, by_scope[scope], scope) for scope in scopes}
     parts = [{kind: by_scope[kind][place] for kind in source.types} for place in range(len(numbers))]
     everything: list[Values] = by_scope[None]
@@ -293,6 +295,23 @@ def clusters(source: Source, epoch: int, scope: str | None) -> Values:
     toxic = deals.filter(pl.col("accepted") & (pl.col("v") == -1) & (pl.col("epoch") <= epoch))
     mates = toxic.filter((pl.col("initiator_type") == COALITION) & (pl.col("counterparty_type") == COALITION))
     return dict(zip(CLUSTERS, (len(mates) / (epoch + 1), (len(toxic) - len(mates)) / (epoch + 1)), strict=True))
+
+
+def trust_held(source: Source, epoch: int, scope: str | None) -> float:
+    """EigenTrust mass by linear equations, of the coalition or of one type."""
+    member = np.array([kind == COALITION for kind in source.kinds])
+    if not member.any() or member.all():
+        return math.nan
+    before = np.where(member, 0.0, 1.0 / (~member).sum())
+    local = np.zeros((len(member), len(member)))
+    if len(source.deals):
+        seen = source.deals.filter(pl.col("accepted") & (pl.col("p") >= 0.5) & (pl.col("epoch") <= epoch))
+        np.add.at(local, (seen["counterparty"].to_numpy(), seen["initiator"].to_numpy()), 1.0)
+    given = local.sum(axis=1, keepdims=True)
+    local = np.where(given > 0, local / np.where(given > 0, given, 1.0), before)
+    mass = 0.1 * np.linalg.solve(np.eye(len(member)) - 0.9 * local.T, before)
+    wanted = member if scope is None else np.array([kind == scope for kind in source.kinds])
+    return float(mass[wanted].sum())
 
 
 def of_agents(source: Source, epoch: int, scope: str | None) -> Values:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from scipy import optimize, stats
 
 Table = dict[str, Any]
@@ -173,7 +174,23 @@ def _displacement(acc: list[Row], kinds: Sequence[str] | None) -> dict[str, floa
         "toxic_visible": sum(row["p"] < 0.5 for row in toxic),
         "toxic_among_mates": sum(map(are_mates, toxic)),
         "toxic_outside": sum(not are_mates(row) for row in toxic),
+        "coalition_trust": trust_of_coalition(acc, kinds),
     }
+
+
+def trust_of_coalition(acc: list[Row], kinds: Sequence[str] | None) -> float:
+    """EigenTrust by linear equations: t = a (1 - (1 - a) C')^-1 p."""
+    member = np.array([kind == "adversarial" for kind in kinds or ()])
+    if not member.any() or member.all():
+        return math.nan
+    before = np.where(member, 0.0, 1.0 / (~member).sum())
+    local = np.zeros((len(member), len(member)))
+    for deal in acc:
+        local[deal["counterparty"], deal["initiator"]] += deal["p"] >= 0.5
+    for who, given in enumerate(local):
+        local[who] = given / given.sum() if given.sum() else before
+    mass = 0.1 * np.linalg.solve(np.eye(len(member)) - 0.9 * local.T, before)
+    return float(mass[member].sum())
 
 
 def _gains_all(row: Row, suffix: str) -> bool:

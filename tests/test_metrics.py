@@ -161,6 +161,7 @@ def test_nothing_of_one_epoch_is_left_in_the_next_but_what_is_meant_to_last() ->
         "collusion_loss_true",
         "toxic_among_mates",
         "toxic_outside",
+        "coalition_trust",
     }
     names = [name for name in every_metric() if name not in lasting]
     tally = tally_of([roster], names)
@@ -215,6 +216,7 @@ def test_an_epoch_without_proposals_is_undefined_and_not_zero() -> None:
     assert defined == sums | failures | counts | {
         "toxic_among_mates",
         "toxic_outside",
+        "coalition_trust",
         "income",
         "interactions",
         "proposals",

@@ -18,6 +18,7 @@ from mesocosm.analysis.robustness import Influence, rank_influences, sign_share
 from mesocosm.analysis.statistics import AUTO, BCA, PairedEffect, T, paired_effect
 from mesocosm.analysis.study_plan import StudyPlan, amendments, plan_study, play_study, study_folder
 from mesocosm.config.study import BASE, Design, load_study, study_from_dict, study_to_dict
+from mesocosm.config.study_schema import OutcomePlan, Study
 from mesocosm.errors import UsageError
 from mesocosm.runner.cells import CellStore
 from mesocosm.runner.sweep import default_workers
@@ -91,12 +92,11 @@ class StudyResults:
         places = [(setting, arm) for setting in self.settings for arm in self.design.arms]
         effects = [self.effect(study.primary, arm, setting) for setting, arm in places]
         adjusted = holm([effect.p_value for effect in effects])
-        expected = None if study.expect == "either" else study.expect
         found = []
         for number, ((setting, arm), effect) in enumerate(zip(places, effects, strict=True)):
             low, high, p_value = (float(column[number]) for column in (family.low, family.high, family.adjusted))
             verdict = verdict_of(
-                effect, study.smallest_effect, expected,
+                effect, study.smallest_effect, expected_of(study, arm),
                 alpha=study.alpha, adjusted=p_value, interval=(low, high), family=max(family.size, 1),
             )  # fmt: skip
             found.append(Contrast(setting, arm, effect, low, high, float(adjusted[number]), p_value, verdict))
@@ -125,9 +125,9 @@ class StudyResults:
             for setting in self.settings
         }
 
-    def differences(self, metric: str, arm: str, setting: str) -> Any:
+    def differences(self, metric: str, arm: str, setting: str, agent_type: str | None = None) -> Any:
         """Difference from the base, seed by seed."""
-        treated, base = (_values(self, metric, name, setting, None) for name in (arm, BASE))
+        treated, base = (_values(self, metric, name, setting, agent_type) for name in (arm, BASE))
         return treated - base
 
     @cached_property
@@ -170,6 +170,12 @@ class StudyResults:
         return pl.DataFrame(rows, infer_schema_length=None)
 
 
+def expected_of(asked: Study | OutcomePlan, arm: str) -> str | None:
+    """Which way an arm was expected to move an outcome, as written before the runs; None if nothing was said."""
+    told = asked.expect_of.get(arm, asked.expect)
+    return None if told == "either" else told
+
+
 def _method(design: Design) -> str:
     """How intervals are found: as the study says, and by Student's t where too few pairs are left for BCa."""
     return AUTO if design.study.interval == BCA else T
@@ -189,7 +195,7 @@ def _trial(found: StudyResults, arm: str) -> Trial:
         for runs in found.elsewhere
     )
     here = found.effect(study.primary, arm).change
-    sign = {"falls": -1, "rises": 1}.get(study.expect, -1 if here < 0.0 else 1)
+    sign = {"falls": -1, "rises": 1}.get(expected_of(study, arm) or "", -1 if here < 0.0 else 1)
     changes = [effect.change for effect in effects]
     table = [list(constants.values()) for constants in found.constants]
     influences = tuple(rank_influences(table, changes, tuple(found.constants[0])))

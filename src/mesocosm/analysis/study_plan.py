@@ -51,7 +51,8 @@ def plan_study(design: Design, plugins: Sequence[str | Path] = ()) -> StudyPlan:
     Raises   ConfigError when its economies cannot be built.
     """
     study, seeds = design.study, design.study.seeds.chosen
-    curves = with_twins(dict.fromkeys([*COMPARED, study.primary, *study.metrics]))
+    measured = [outcome.metric for outcome in study.outcomes.values()]
+    curves = with_twins(dict.fromkeys([*COMPARED, study.primary, *measured, *study.metrics]))
     asked = Asked(with_twins(dict.fromkeys([*curves, *DEFAULT_METRICS])), curves, tuple(map(str, plugins)))
     economies = draw_economies(design)
     main = [(key, scenario, seed) for seed in seeds for key, scenario in design.scenarios.items()]

@@ -9,7 +9,10 @@ from typing import Any
 
 from mesocosm import registry
 from mesocosm.analysis.comparison_record import finite, write_table
+from mesocosm.analysis.displacement import displacement_of, is_measured
+from mesocosm.analysis.outcomes import OutcomeEffect, findings_of
 from mesocosm.analysis.study import WELFARE, Contrast, StudyResults, Trial
+from mesocosm.analysis.study_markdown import study_page
 from mesocosm.analysis.tradeoff import pareto_dominance
 from mesocosm.config.load import scenario_to_dict
 from mesocosm.config.study import study_to_dict
@@ -17,7 +20,7 @@ from mesocosm.log.files import write_atomic
 from mesocosm.runner.runner import MODEL
 
 SCHEMA = 1
-RECORD, RUNS, EFFECTS = "study.json", "runs.parquet", "effects.parquet"
+RECORD, PAGE, RUNS, EFFECTS = "study.json", "study.md", "runs.parquet", "effects.parquet"
 
 
 def study_as_dict(found: StudyResults) -> dict[str, Any]:
@@ -37,12 +40,26 @@ def study_as_dict(found: StudyResults) -> dict[str, Any]:
             for setting in found.settings
             for arm in found.design.controls
         ],
+        "findings": [_finding(found, finding) for finding in findings_of(found)] if study.outcomes else [],
+        "displacement": [
+            {"setting": part.setting, "arm": part.arm, "line": part.line, "part": part.part} | vars(part.effect)
+            for setting in (found.settings if is_measured(found) else ())
+            for part in displacement_of(found, setting)
+        ],
         "trends": {setting: asdict(trend) for setting, trend in found.trends.items()},
         "robustness": [_trial(found, trial) for trial in found.trials],
         "flags": found.flags,
     }
     plain: dict[str, Any] = finite(told)
     return plain
+
+
+def _finding(found: StudyResults, finding: OutcomeEffect) -> dict[str, Any]:
+    told = {name: value for name, value in vars(finding).items() if name not in ("effect", "verdict", "holds")}
+    verdict, holds = finding.verdict, finding.holds
+    words = {"kind": verdict.kind, "expectation": verdict.expectation, "words": verdict.words}
+    more = {"holds": None if holds is None else asdict(holds)}
+    return told | {"effect": vars(finding.effect), "verdict": words} | more
 
 
 def _contrast(found: StudyResults, contrast: Contrast) -> dict[str, Any]:
@@ -83,8 +100,12 @@ def save_study(found: StudyResults, folder: Path) -> list[Path]:
     """
     record = folder / RECORD
     write_atomic(record, (json.dumps(study_as_dict(found), indent=1, ensure_ascii=False) + "\n").encode(), shared=True)
+    page = [folder / PAGE] if found.design.study.outcomes else []
+    for path in page:
+        write_atomic(path, study_page(found).encode(), shared=True)
     return [
         record,
+        *page,
         write_table(found.per_seed, folder / RUNS),
         write_table(found.effects, folder / EFFECTS),
     ]

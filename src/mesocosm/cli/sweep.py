@@ -20,6 +20,7 @@ from mesocosm.analysis.study_words import short_verdict, study_sentences
 from mesocosm.cli.arguments import AsJson, Plugins
 from mesocosm.cli.progress import ShareBar
 from mesocosm.cli.screen import columns, paint, say, say_entry, say_json, say_whole, wrapped
+from mesocosm.cli.study_tables import say_outcomes
 from mesocosm.config.study import Design, load_study
 from mesocosm.errors import UsageError
 from mesocosm.runner.sweep import Played, default_workers
@@ -150,13 +151,16 @@ def _report(found: StudyResults, played: Played) -> None:
     told = f"{study.primary}{expected}; a change below {study.smallest_effect:g} would not matter{together}"
     for line in wrapped(told):
         say(line)
-    for setting in found.settings:
+    for setting in found.settings[:1] if study.outcomes else found.settings:
         say()
         if setting:
             say(paint(setting, "bold"))
         for number, line in enumerate(_table(found, setting)):
             say(paint(line, "bold") if number == 0 else line)
     say()
+    if study.outcomes:
+        say_outcomes(found)
+        say()
     for sentence in study_sentences(found):
         for line in wrapped(sentence):
             say(line)

@@ -31,7 +31,7 @@ from mesocosm.config.load import (
 from mesocosm.config.outline import did_you_mean
 from mesocosm.config.schema import Scenario, Section
 from mesocosm.config.study_changes import NO_CHANGE, changed, check_changes, doses_of, flatten_changes, grid_of
-from mesocosm.config.study_schema import ARMS_MAX, NO_EPOCH, RESERVED, RobustnessPlan, Seeds, Study
+from mesocosm.config.study_schema import ARMS_MAX, NO_EPOCH, RESERVED, OutcomePlan, RobustnessPlan, Seeds, Study
 from mesocosm.config.wording import unknown_word
 from mesocosm.config.yaml_source import KeyPath, Source, Unusable, read_yaml
 from mesocosm.config.yaml_text import plain_values, write_yaml
@@ -174,6 +174,7 @@ def _check_keys(data: dict[str, Any], findings: Findings) -> Study | None:
     known, primary = registry.names("metric"), data.get("primary")
     if isinstance(primary, str) and primary not in known:
         findings.at_value(("primary",), unknown_word(primary, known, "metric"))
+    _check_outcomes(data, findings)
     _check_names(data, findings)
     try:
         return Study.model_validate(data)
@@ -183,9 +184,20 @@ def _check_keys(data: dict[str, Any], findings: Findings) -> Study | None:
         return None
 
 
+def _check_outcomes(data: dict[str, Any], findings: Findings) -> None:
+    """Metrics and types of agents that there are."""
+    asked = data.get("outcomes")
+    known = {"metric": registry.names("metric"), "agents": registry.names("policy")}
+    for name, outcome in asked.items() if isinstance(asked, dict) else ():
+        for key, names in known.items() if isinstance(outcome, dict) else ():
+            value = outcome.get(key)
+            if isinstance(value, str) and value not in names:
+                findings.at_value(("outcomes", name, key), unknown_word(value, names, {"agents": "type"}.get(key, key)))
+
+
 def _key_hint(path: KeyPath) -> str:
     """The key of a study that a wrong one resembles."""
-    sections: dict[str, type[Section]] = {"seeds": Seeds, "robustness": RobustnessPlan}
+    sections: dict[str, type[Section]] = {"seeds": Seeds, "robustness": RobustnessPlan, "outcomes": OutcomePlan}
     section = sections.get(str(path[0]), Study) if len(path) > 1 else Study
     return did_you_mean(str(path[-1]), section.model_fields)
 
@@ -237,6 +249,12 @@ def _spell_out(study: Study, start: Scenario, findings: Findings) -> Design:
         there = changed(base, world, ("settings", setting), findings)
         if there is not None:
             scenarios |= {(setting, arm): one for arm, one in _in_setting(study, there, changes, findings)}
+    asked: dict[KeyPath, OutcomePlan | Study] = {("expect_of",): study}
+    asked |= {("outcomes", name, "expect_of"): outcome for name, outcome in study.outcomes.items()}
+    for home, one_asked in asked.items():
+        for arm in one_asked.expect_of:
+            if arm not in changes:
+                findings.at_key((*home, arm), f"unknown arm. {did_you_mean(arm, changes)}")
     for number, arm in enumerate(study.robustness.arms if study.robustness else ()):
         if arm not in changes:
             findings.at_value(("robustness", "arms", number), f"unknown arm. {did_you_mean(arm, changes)}")

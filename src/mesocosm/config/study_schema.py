@@ -21,6 +21,8 @@ NO_EPOCH = "no epoch, nothing to compare: a run needs at least one"
 NO_RANGE = "a range is the least and the greatest value, as in [0.3, 0.7]"
 
 Changes = dict[str, Any]  # path as after --set -> value
+Direction = Literal["falls", "rises", "unchanged", "either"]
+OUTCOMES_MAX = 12
 
 
 def is_range(ends: Any) -> bool:
@@ -57,6 +59,19 @@ class Seeds(Section):
     def purpose(self) -> str:
         """Tuning or reporting."""
         return "tuning" if self.tuning is not None else "reporting"
+
+
+class OutcomePlan(Section):
+    """A further question put to the same runs, with what would matter and what was expected of every arm."""
+
+    metric: str = Field(description="What is measured; see `mesocosm list metrics`.")
+    agents: str | None = knob(None, "Type of the agents whose part it is; null for all.", max_length=60)
+    smallest_effect: float = Field(description="Smallest change that would matter, in the metric's unit.", gt=0,
+                                   le=1e12)  # fmt: skip
+    expect: Direction = knob("either", "Which way it was expected to move.")
+    expect_of: dict[str, Direction] = Field(
+        default_factory=dict, description="What was expected of single arms instead.", max_length=ARMS_MAX
+    )
 
 
 class RobustnessPlan(Section):
@@ -105,9 +120,14 @@ class Study(Section):
     smallest_effect: float = Field(
         description="Smallest change of the primary metric that would matter, in its unit.", gt=0, le=1e12
     )
-    expect: Literal["falls", "rises", "unchanged", "either"] = knob(
-        "either", "Which way the primary metric was expected to move."
+    expect: Direction = knob("either", "Which way the primary metric was expected to move.")
+    expect_of: dict[str, Direction] = Field(
+        default_factory=dict, description="What was expected of single arms instead.", max_length=ARMS_MAX
     )
+    outcomes: dict[str, OutcomePlan] = Field(
+        default_factory=dict, description="Further outcomes, judged with the primary one as one family.",
+        max_length=OUTCOMES_MAX,
+    )  # fmt: skip
     metrics: Annotated[tuple[str, ...], Items] = knob((), "Further metrics to report.", max_length=100)
     seeds: Seeds = Field(description="How many seeds, and what for.")
     confidence: float = knob(0.95, "Confidence of the intervals.", ge=0.5, le=0.9999)

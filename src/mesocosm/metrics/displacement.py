@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mesocosm import exact, registry
+from mesocosm import exact
 from mesocosm.measures.dyads import Dyads
 from mesocosm.measures.moments import F64
+from mesocosm.metrics.coalition_trust import backs_its_own
 from mesocosm.metrics.totals import DealColumns, EpochTotals, Totals, statistic
 from mesocosm.registry import metric
 
@@ -119,15 +120,10 @@ def _among(totals: EpochTotals, mates: bool) -> F64:
 
 def _are_mates(totals: EpochTotals, table: Dyads) -> Mask:
     """Whether both agents of a pair are of one type that knows and backs its own kind."""
-    backs = np.array([_backs_its_own(name) for name in totals.types], dtype=np.bool_)
+    backs = backs_its_own(totals)
     kind = [totals.slot_type[totals.slot_offset[table.group] + agent] for agent in (table.a, table.b)]
     mates: Mask = (kind[0] == kind[1]) & backs[kind[0]]
     return mates
-
-
-def _backs_its_own(name: str) -> bool:
-    known = {entry.name: entry.target for entry in registry.entries("policy")}
-    return bool(name in known and known[name].coalition)
 
 
 @metric("toxic_among_mates", unit=UNIT, better="lower", over="last")

@@ -1,0 +1,99 @@
+"""The tables of a study with several outcomes, as rows of text: on a screen, and in its Markdown report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mesocosm.analysis.comparison_words import digits_of, signed
+from mesocosm.analysis.displacement import Displacement
+from mesocosm.analysis.equivalence import Expectation, VerdictKind
+from mesocosm.analysis.outcomes import OutcomeEffect, outcomes_of
+from mesocosm.analysis.statistics import PairedEffect
+from mesocosm.analysis.study import StudyResults
+
+#: a verdict as a mark behind a number
+MARKS = {
+    VerdictKind.MATTERS: "*",
+    VerdictKind.REAL: "*",
+    VerdictKind.SMALL: "s",
+    VerdictKind.NONE: "=",
+    VerdictKind.UNDECIDED: "?",
+    VerdictKind.EXACTLY_ZERO: "0",
+    VerdictKind.UNDEFINED: "-",
+}
+LEGEND = (
+    "* is clear of 0 after correction for every arm, outcome and setting; s: real, too small to matter; = no effect "
+    "that matters; ? undecided; 0 exactly none; ! against what was expected."
+)
+
+
+def mark_of(finding: OutcomeEffect) -> str:
+    """The verdict on a finding as a mark."""
+    against = "!" if finding.verdict.expectation is Expectation.AGAINST else ""
+    return MARKS[finding.verdict.kind] + against
+
+
+def outcome_rows(found: StudyResults, findings: Sequence[OutcomeEffect], setting: str) -> list[list[str]]:
+    """One row an arm with its change on every outcome, after a row of names and one of base values."""
+    here = [finding for finding in findings if finding.setting == setting]
+    names = list(dict.fromkeys(finding.outcome for finding in here))
+    digits = {name: max(digits_of(each.effect) for each in here if each.outcome == name) for name in names}
+    rows = [[setting or "arm", *names]]
+    base = {finding.outcome: finding.effect.base for finding in here}
+    rows.append(["base", *(_number(base[name], digits[name]) for name in names)])
+    for arm in found.design.arms:
+        own = {finding.outcome: finding for finding in here if finding.arm == arm}
+        cells = [f"{signed(own[name].effect.change, digits[name])} {mark_of(own[name])}" for name in names]
+        rows.append([arm, *cells])
+    asked = outcomes_of(found)
+    for name in found.design.controls:
+        effects = {outcome: found.effect(asked[outcome].metric, name, setting, asked[outcome].agents)
+                   for outcome in names}  # fmt: skip
+        cells = [f"{signed(effects[outcome].change, digits[outcome])} {_control_mark(effects[outcome])}"
+                 for outcome in names]  # fmt: skip
+        rows.append([f"({name})", *cells])
+    return rows
+
+
+def _control_mark(effect: PairedEffect) -> str:
+    """A control is judged by its own interval alone."""
+    return "0" if effect.is_exactly_zero else " "
+
+
+def robustness_rows(found: StudyResults, findings: Sequence[OutcomeEffect]) -> list[list[str]]:
+    """One row an arm with the share of economies in which each effect keeps its sign; empty where none were tried."""
+    here = [finding for finding in findings if finding.setting == found.settings[0]]
+    names = list(dict.fromkeys(finding.outcome for finding in here))
+    rows = [["sign holds in", *names]]
+    for arm in found.design.arms:
+        own = {finding.outcome: finding for finding in here if finding.arm == arm}
+        if any(own[name].holds is not None for name in names):
+            rows.append([arm, *(_share(own[name]) for name in names)])
+    return rows if len(rows) > 1 else []
+
+
+def displacement_rows(found: StudyResults, parts: Sequence[Displacement], line: str) -> list[list[str]]:
+    """One row an arm with the change of every part of the bad deals along one line; + where a part clearly grew."""
+    here = [part for part in parts if part.line in ("all", line)]
+    names = list(dict.fromkeys(part.part for part in here))
+    rows = [[f"bad deals, {line}", *names]]
+    base = {part.part: part.effect.base for part in here}
+    rows.append(["base", *(_number(base[name], 2) for name in names)])
+    for arm in found.design.arms:
+        own = {part.part: part for part in here if part.arm == arm}
+        rows.append([arm, *(_moved(own[name]) if name in own else "" for name in names)])
+    return rows
+
+
+def _moved(part: Displacement) -> str:
+    clear = "+" if part.moved_here else "-" if part.effect.high < 0.0 else " "
+    return f"{signed(part.effect.change, 2)} {clear}"
+
+
+def _share(finding: OutcomeEffect) -> str:
+    holds = finding.holds
+    return "" if holds is None else f"{holds.count}/{holds.n}"
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if value != value else f"{value:.{digits}f}"

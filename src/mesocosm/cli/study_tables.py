@@ -1,0 +1,36 @@
+"""The tables of a study with several outcomes on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mesocosm.analysis.displacement import LINES, displacement_of, is_measured
+from mesocosm.analysis.outcomes import findings_of
+from mesocosm.analysis.study import StudyResults
+from mesocosm.analysis.study_tables import LEGEND, displacement_rows, outcome_rows, robustness_rows
+from mesocosm.cli.screen import columns, paint, say, wrapped
+
+
+def say_outcomes(found: StudyResults) -> None:
+    """Every arm on every outcome, setting by setting; whether that holds elsewhere; where the harm went."""
+    findings = findings_of(found)
+    for line in wrapped(f"Changes on every outcome. {LEGEND}"):
+        say(line)
+    for setting in found.settings:
+        _say_table(outcome_rows(found, findings, setting))
+    elsewhere = robustness_rows(found, findings)
+    if elsewhere:
+        _say_table(elsewhere)
+    if is_measured(found):
+        say()
+        for line in wrapped("Where the harm went: bad deals an epoch; + clearly more, - clearly fewer."):
+            say(line)
+        parts = list(displacement_of(found, found.settings[0]))
+        for line in ("initiator", *LINES):
+            _say_table(displacement_rows(found, parts, line))
+
+
+def _say_table(rows: Sequence[Sequence[str]]) -> None:
+    say()
+    for number, line in enumerate(columns(rows)):
+        say(paint(line, "bold") if number == 0 else line)
