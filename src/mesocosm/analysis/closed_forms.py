@@ -104,6 +104,31 @@ def offence_rate(chance: float, fine: float, holdings: float = math.inf) -> floa
     return max(0.0, 1.0 - chance * min(fine, holdings))
 
 
+# --- messages and trust
+
+
+def message_share(price: float, worth: float) -> float:
+    """Share of messages that are still written at a price, each worth x ~ Exp(worth) to its author.
+
+    Source   science notes 3.1.2: exp(-t / m).
+    Example
+        >>> round(message_share(0.2, 0.2), 4), message_share(0.0, 0.2)
+        (0.3679, 1.0)
+    """
+    return math.exp(-price / worth)
+
+
+def clique_mass(inflow: float, restart: float) -> float:
+    """EigenTrust held by a clique that trusts only itself, if a share of everybody else's trust flows into it.
+
+    Source   science notes 3.7: (1 - a) e / (a + (1 - a) e).
+    Example
+        >>> [round(clique_mass(e, 0.1), 4) for e in (0.01, 0.05, 0.1)]
+        [0.0826, 0.3103, 0.4737]
+    """
+    return (1.0 - restart) * inflow / (restart + (1.0 - restart) * inflow)
+
+
 # --- choosing by a noisy score
 
 

@@ -16,6 +16,8 @@ S_PLUS, S_MINUS, H = 2.0, 1.0, 2.0  # of the model; the scenarios leave them as 
 
 FELT = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 TAX = 0.4
+#: how all of the harm can be split over two sides that each have to consent, where the initiator gets .3 of the surplus
+SPLIT = {"matched": (0.3, 0.7), "even": (0.5, 0.5), "swapped": (0.7, 0.3)}
 
 
 def pigou() -> Case:
@@ -33,6 +35,11 @@ def pigou() -> Case:
     arms |= {
         "one-sided": felt(1.0, 0.0, acceptance="consent"),
         "even": felt(0.5, 0.5, acceptance="consent"),
+    }
+    arms |= {
+        f"theta .3, {name}": felt(*rho, acceptance="consent") | {"payoff.theta": 0.3} for name, rho in SPLIT.items()
+    }
+    arms |= {
         "taxed": taxed(TAX, 1.0),
         "taxed for nothing": taxed(TAX, 0.0),
         "untaxed": taxed(0.0, 0.0),
@@ -68,6 +75,15 @@ def _pigou_claims() -> Iterator[Claim]:
         told = f"consent, rho {rho[0]:g} and {rho[1]:g}"
         yield Claim(f"share accepted, {told}", 1 - t, metric_of(arm, "acceptance_rate"))
         yield Claim(f"welfare, {told}", expected_welfare(t), welfare(arm))
+    least: dict[str, float] = {}
+    for name, rho in SPLIT.items():
+        least[name] = theory.consent_threshold(S_PLUS, S_MINUS, (0.3, 0.7), (rho[0] * H, rho[1] * H))
+        told = f"welfare, consent, theta 0.3, rho {rho[0]:g} and {rho[1]:g}"
+        yield Claim(told, expected_welfare(least[name]), welfare(f"theta .3, {name}"))
+    for name in ("even", "swapped"):
+        gain = expected_welfare(least["matched"]) - expected_welfare(least[name])
+        measured = difference(welfare("theta .3, matched", seen=True), welfare(f"theta .3, {name}", seen=True))
+        yield Claim(f"welfare, rho_a = theta less {name}, same luck", gain, measured)
     t = theory.uniform_toxicity(theory.joint_threshold(S_PLUS, S_MINUS, 0.0, TAX))
     yield Claim(f"bad deals, tax {TAX:g} on a transfer of 1", t, metric_of("taxed", "toxicity_true"))
     nothing = difference(metric_of("taxed for nothing", "toxicity_true"), metric_of("untaxed", "toxicity_true"))
@@ -136,6 +152,14 @@ def becker() -> Case:
     arms = {arm: under(*terms) for arm, terms in offences.items()}
     arms |= {"seldom": under(0.05, 10.0), "often": under(0.25, 2.0), "frozen": under(0.2, 5.0, adaptation="frozen")}
     arms |= {f"poor {fine:g}": under(0.2, fine) | poor for fine in (2.0, 5.0, 10.0)}
+    on_credit = poor | {"environment.credit_limit": 1e6}  # a stake leaves nothing to cover deals with
+    stake, bond = "governance.staking", "governance.bonds.amount"
+    arms |= {
+        f"staked {fine:g}": under(0.2, fine) | on_credit | {f"{stake}.amount": 2.5, f"{stake}.slash": 0.0}
+        for fine in (2.0, 5.0, 10.0)
+    }
+    arms |= {f"stake {amount:g}": under(0.2, 0.0) | {f"{stake}.amount": amount} for amount in (2.0, 4.0, 8.0)}
+    arms["bond 2"] = under(0.2, 0.0) | {bond: 2.0}
 
     def offenders(arm: str) -> Callable[[Arms], F64]:
         return lambda arms: 1.0 - arms[arm].metric("mean_p_true")
@@ -158,6 +182,19 @@ def becker() -> Case:
         Claim("F 10 less F 5, balance 2.5", 0.0, difference(offenders("poor 10"), offenders("poor 5"))),
         Claim("share of deals audited, q 0.2", 0.2, lambda arms: arms["frozen"].mean(arms["frozen"].deal["audited"])),
     ]
+    claims += [
+        Claim(f"offences, q 0.2, F {fine:g}, all of 2.5 staked", theory.offence_rate(0.2, fine, 2.5),
+              offenders(f"staked {fine:g}"))
+        for fine in (2.0, 5.0)
+    ]  # fmt: skip
+    claims.append(Claim("F 10 less F 5, all staked", 0.0, difference(offenders("staked 10"), offenders("staked 5"))))
+    claims += [
+        Claim(
+            f"offences, stake of {amount:g} slashed", theory.offence_rate(0.2, amount), offenders(f"stake {amount:g}")
+        )
+        for amount in (2.0, 4.0, 8.0)
+    ]
+    claims.append(Claim("stake less bond of 2, same luck", 0.0, difference(offenders("stake 2"), offenders("bond 2"))))
     return Case("becker", "Becker 1968: offend if the gain x ~ U(0, 1) exceeds q F", arms, claims, ("audited",))
 
 

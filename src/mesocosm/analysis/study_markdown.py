@@ -23,11 +23,9 @@ def _lines(found: StudyResults) -> Iterator[str]:
     if study.question:
         yield from ("", study.question)
     time, first, last = base.simulation, found.seeds[0], found.seeds[-1]
-    yield ""
-    yield (
-        f"{base.scenario_id}, {base.agents_initial:,} agents, {time.epochs} epochs of {time.steps_per_epoch} steps, "
-        f"{len(found.seeds):,} paired {study.seeds.purpose} seeds ({first} to {last}), model {MODEL}.",
-    )
+    size = f"{base.agents_initial:,} agents, {time.epochs} epochs of {time.steps_per_epoch} steps"
+    luck = f"{len(found.seeds):,} paired {study.seeds.purpose} seeds ({first} to {last})"
+    yield from ("", f"{base.scenario_id}, {size}, {luck}, model {MODEL}.")
     findings = findings_of(found)
     yield from ("", "## What was measured", "")
     yield from _table([["outcome", "metric", "agents", "smallest effect", "expected"], *_asked(found)])

@@ -51,15 +51,23 @@ class InformedTrader(Policy):
 @policy("noise_trader")
 @dataclass(frozen=True)
 class NoiseTrader(Policy):
-    """Propose nothing, and accept by chance, whatever is offered.
+    """Accept by chance, whatever is offered, and by default propose nothing.
 
-    Params   buys: chance of accepting, a probability.
+    Whoever offers, offers most effort and no transfer to whoever comes first, so that partners are a matter of chance.
+    Params   buys: chance of accepting, a probability. offers: chance of proposing in a step, a probability.
     Shapes   k = rows under this policy.
-    Source   Glosten and Milgrom (1985), uninformed traders (science notes 3.1).
+    Source   Glosten and Milgrom (1985), uninformed traders (science notes 3.1); Gode and Sunder (1993).
     """
 
-    sees: ClassVar[tuple[str, ...]] = ("luck",)
+    sees: ClassVar[tuple[str, ...]] = ("luck", "exists")
     buys: float = param(0.5, about="chance of accepting an offer", unit="probability", ge=0.0, le=1.0)
+    offers: float = param(0.0, about="chance of making an offer in a step", unit="probability", ge=0.0, le=1.0)
+
+    def propose(self, view: View) -> Proposals:
+        """Offer by the agent's own luck."""
+        nothing = np.zeros(len(view), dtype=np.int64)
+        choice = np.where(view.exists[0] & (view.luck < self.offers), 0, -1)
+        return Proposals(choice, nothing + (len(view.menu.effort) - 1), nothing, nothing + view.menu.level_still)
 
     def accept(self, view: View) -> Mask:
         """Accept by the agent's own luck."""
