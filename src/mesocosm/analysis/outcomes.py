@@ -60,7 +60,7 @@ def findings_of(found: StudyResults) -> tuple[OutcomeEffect, ...]:
     for number, ((name, setting, arm), effect) in enumerate(zip(places, effects, strict=True)):
         low, high, p_value = (float(column[number]) for column in (family.low, family.high, family.adjusted))
         verdict = verdict_of(
-            effect, outcomes[name].smallest_effect, expected_of(outcomes[name], arm),
+            effect, outcomes[name].smallest_effect, expected_of(study, outcomes[name], arm, setting),
             alpha=study.alpha, adjusted=p_value, interval=(low, high), family=max(family.size, 1),
         )  # fmt: skip
         holds = _holds(found, outcomes[name], arm, effect)

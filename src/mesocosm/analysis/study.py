@@ -96,7 +96,7 @@ class StudyResults:
         for number, ((setting, arm), effect) in enumerate(zip(places, effects, strict=True)):
             low, high, p_value = (float(column[number]) for column in (family.low, family.high, family.adjusted))
             verdict = verdict_of(
-                effect, study.smallest_effect, expected_of(study, arm),
+                effect, study.smallest_effect, expected_of(study, study, arm, setting),
                 alpha=study.alpha, adjusted=p_value, interval=(low, high), family=max(family.size, 1),
             )  # fmt: skip
             found.append(Contrast(setting, arm, effect, low, high, float(adjusted[number]), p_value, verdict))
@@ -170,8 +170,10 @@ class StudyResults:
         return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def expected_of(asked: Study | OutcomePlan, arm: str) -> str | None:
+def expected_of(study: Study, asked: Study | OutcomePlan, arm: str, setting: str) -> str | None:
     """Which way an arm was expected to move an outcome, as written before the runs; None if nothing was said."""
+    if study.expect_in and setting not in study.expect_in:
+        return None
     told = asked.expect_of.get(arm, asked.expect)
     return None if told == "either" else told
 
@@ -195,7 +197,7 @@ def _trial(found: StudyResults, arm: str) -> Trial:
         for runs in found.elsewhere
     )
     here = found.effect(study.primary, arm).change
-    sign = {"falls": -1, "rises": 1}.get(expected_of(study, arm) or "", -1 if here < 0.0 else 1)
+    sign = {"falls": -1, "rises": 1}.get(study.expect_of.get(arm, study.expect), -1 if here < 0.0 else 1)
     changes = [effect.change for effect in effects]
     table = [list(constants.values()) for constants in found.constants]
     influences = tuple(rank_influences(table, changes, tuple(found.constants[0])))

@@ -249,12 +249,7 @@ def _spell_out(study: Study, start: Scenario, findings: Findings) -> Design:
         there = changed(base, world, ("settings", setting), findings)
         if there is not None:
             scenarios |= {(setting, arm): one for arm, one in _in_setting(study, there, changes, findings)}
-    asked: dict[KeyPath, OutcomePlan | Study] = {("expect_of",): study}
-    asked |= {("outcomes", name, "expect_of"): outcome for name, outcome in study.outcomes.items()}
-    for home, one_asked in asked.items():
-        for arm in one_asked.expect_of:
-            if arm not in changes:
-                findings.at_key((*home, arm), f"unknown arm. {did_you_mean(arm, changes)}")
+    _check_expected(study, changes, findings)
     for number, arm in enumerate(study.robustness.arms if study.robustness else ()):
         if arm not in changes:
             findings.at_value(("robustness", "arms", number), f"unknown arm. {did_you_mean(arm, changes)}")
@@ -263,6 +258,19 @@ def _spell_out(study: Study, start: Scenario, findings: Findings) -> Design:
             findings.at_key(("epochs",), NO_EPOCH if arm == BASE else f"{NO_EPOCH} (arm {arm})")
     findings.raise_if_any()
     return Design(study, start, base, settings, changes, doses_of(study, grid), scenarios)
+
+
+def _check_expected(study: Study, changes: dict[str, dict[str, Any]], findings: Findings) -> None:
+    """Note expectations of arms and settings that there are not."""
+    asked: dict[KeyPath, OutcomePlan | Study] = {("expect_of",): study}
+    asked |= {("outcomes", name, "expect_of"): outcome for name, outcome in study.outcomes.items()}
+    for home, one_asked in asked.items():
+        for arm in one_asked.expect_of:
+            if arm not in changes:
+                findings.at_key((*home, arm), f"unknown arm. {did_you_mean(arm, changes)}")
+    for number, setting in enumerate(study.expect_in):
+        if setting not in study.settings:
+            findings.at_value(("expect_in", number), f"unknown setting. {did_you_mean(setting, study.settings)}")
 
 
 def _in_setting(

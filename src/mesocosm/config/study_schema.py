@@ -124,6 +124,7 @@ class Study(Section):
     expect_of: dict[str, Direction] = Field(
         default_factory=dict, description="What was expected of single arms instead.", max_length=ARMS_MAX
     )
+    expect_in: Annotated[tuple[str, ...], Items] = knob((), "Settings that expectations are about; empty for all.")
     outcomes: dict[str, OutcomePlan] = Field(
         default_factory=dict, description="Further outcomes, judged with the primary one as one family.",
         max_length=OUTCOMES_MAX,
