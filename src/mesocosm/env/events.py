@@ -69,6 +69,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "discovered": "bool",
         "audited": "bool",
     },
+    "published": {"agent": "int", "v": "int", "interaction": "int", "head": "str"},
     "audited": {"agent": "int", "v": "int", "found": "bool", "fine": "float"},
     "charged": {"agent": "int", "what": "str", "amount": "float"},
     "deposited": {"agent": "int", "deposit": "str", "amount": "float"},

@@ -64,6 +64,8 @@ class Ahead:
     stake: F64  # (m,) credits on deposit
     leaves: F64  # (m,) share of the epoch that is over when the deal is made
     steps_per_epoch: int
+    others: I64  # (m,) other agents there are
+    prior: F64  # (m,) what strangers think of the initiator
     rule: Any  # public rules of the economy, aligned with the rows
     weight: Any  # own deals that an announced chance is worth
     is_public: Any  # whether announced chances are believed as they are
