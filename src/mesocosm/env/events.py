@@ -75,6 +75,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "deposited": {"agent": "int", "deposit": "str", "amount": "float"},
     "returned": {"agent": "int", "deposit": "str", "amount": "float"},
     "slashed": {"agent": "int", "deposit": "str", "amount": "float", "payee": "int"},
+    "moderated": {"agent": "int", "interaction": "int", "flagged": "bool", "acted": "bool"},
     "frozen": {"agent": "int", "until_step": "int", "statistic": "float"},
     "refused": {"agent": "int", "rule": "str", "attempt": "str"},
     "enacted": {"lever": "str", "parameter": "str", "value": "str"},

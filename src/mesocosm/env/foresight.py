@@ -48,7 +48,8 @@ class Ahead:
     """Deals that initiators consider, one row for each initiator and candidate.
 
     Shapes   m = rows. `look` has p_good and p_bad[d], what p is on average after a good outcome and after a bad one
-             under disguise d, and doubt_good and doubt_bad[d], how often it is then below 1/2.
+             under disguise d, doubt_good and doubt_bad[d], how often it is then below 1/2, and suspect_good and
+             suspect_bad[d], how often v_hat is then below 0.
     """
 
     row_a: I64  # (m,)
