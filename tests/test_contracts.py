@@ -302,6 +302,7 @@ def test_a_lever_in_force_changes_something_and_can_be_enacted_from_neutral(name
     strong |= {"reputation_decay": {"decay": 0.1}, "transaction_tax": {"rate": 0.5}, "oracle": {"reach": 1.0}}
     strong |= {"redraw": {"stream": 1}, "externality_internalisation": {"rho_b": 2.0}}
     strong |= {"staking": {"amount": 200.0}, "bonds": {"amount": 30.0}, "message_tax": {"price": 0.5}}
+    strong |= {"transparency_ledger": {"coverage": 1.0}, "moderator_agent": {"reach": 1.0}}
     strong |= {"vote_normalisation": {"max_weight": 0.1}}
     block = strong.get(name, {"probability": 1.0})
     each = scenario(MIX, governance={name: dict(target.neutral)}, simulation={"epochs": 3})

@@ -224,8 +224,11 @@ class Bench(Protocol):
     epoch: int
     step: int
     replicate: I64  # (n,) replicate of each row
+    slot: I64  # (n,) number of each agent within its replicate
     reputation: F64  # (n,)
     proposed: I64  # (n,) proposals made in this epoch
+    active: Mask  # (n,) who is there
+    rule: Any  # public rules of the economy without levers, aligned with all rows
     column: dict[str, Any]  # the lever's own state, as declared by `columns`
 
     def draw(self, row: I64, channel: int = 0) -> F64:
@@ -288,6 +291,9 @@ class Lever:
         """Which proposals may be put to the counterparty; None for all."""
         return None
 
+    def on_step(self, bench: Bench) -> None:
+        """Act when a step begins, before anybody does anything; parameters are aligned with all rows."""
+
     def on_action(self, bench: Bench, row: I64) -> None:
         """Look at rows that have acted (posted, voted, worked or proposed)."""
 
@@ -312,6 +318,15 @@ class SocialLever(Lever):
     def weigh_ballots(self, bench: Bench, weight: F64, cast: I64) -> F64:
         """The weight of every voter's ballots, given what it would be and how many it casts; parameters by row."""
         return weight
+
+    def public_record(self, bench: Bench) -> tuple[Any, Any] | None:
+        """(alpha, beta): good and bad outcomes of each agent that everybody can read of now; None for none.
+
+        They move what strangers think of the agent, as own memories would. It is asked when a step begins and after
+        every turn of deals, and must change nothing; parameters are aligned with all rows.
+        Shapes   (n,), or one number for all.
+        """
+        return None
 
 
 def bind(rule: P, index: I64) -> P:

@@ -13,19 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mesocosm import exact
 from mesocosm.api import Menu, View
 from mesocosm.env.foresight import Foresight
-from mesocosm.env.leniency import acceptance_chance
+from mesocosm.env.leniency import standard_chance
 from mesocosm.env.payoff import expected_externality, expected_surplus, joint_bar, outcome_chance, own_bar
 from mesocosm.env.proxy import reputation_signal
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-STANDARD_LOOK = float(exact.exp(1.0))  # e^s of a deal that looks good, used for the value of trust
-STANDARD_BAR = 1.0 / 3.0
 
 
 class Prospects:
@@ -174,11 +170,11 @@ class TrustValue:
         """Take what does not depend on the outcome."""
         self.trust, self.weight = row.trust_of, row.weight_of
         self.scale = row.rule.patience * np.maximum(row.payoff_mean, row.rule.payoff_floor) * row.foresight.keeps
-        self.before = acceptance_chance(self.trust, STANDARD_LOOK, STANDARD_BAR)
+        self.before = standard_chance(self.trust)
         self.total = self.trust * self.weight
 
     def of(self, outcome: Any) -> F64:
         """The value of an outcome that b will remember as y in [0, 1]."""
         moved = (self.total + outcome) / (self.weight + 1.0)
-        worth: F64 = self.scale * (acceptance_chance(moved, STANDARD_LOOK, STANDARD_BAR) - self.before)
+        worth: F64 = self.scale * (standard_chance(moved) - self.before)
         return worth

@@ -30,20 +30,11 @@ I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(slots=True)
-class Seat:
-    """What one lever may touch while it is in session (the `api.Bench` it is given)."""
+class Scene:
+    """What a lever sees of the world beside its own columns."""
 
-    name: str
-    lever: Lever  # parameters by replicate
-    asked: Lever  # the same as the scenarios have them, whatever was enacted since
+    __slots__ = ()
     batch: Batch
-    is_present: Mask  # (R,) replicates that asked for the lever
-    fired: I64  # (R,) how often it did something in this epoch
-    salt: I64  # (R,) what it has mixed into the seed of every draw
-    is_felt: Mask  # (R,) whether it makes agents feel more of the harm to others
-    column: dict[str, Any] = field(default_factory=dict)
-    charges: Any = False  # (k,) deals of the turn that cost something
 
     @property
     def ledger(self) -> Ledger:
@@ -66,6 +57,11 @@ class Seat:
         return self.batch.world.replicate
 
     @property
+    def slot(self) -> I64:
+        """(n,) number of each agent within its replicate."""
+        return self.batch.world.slot
+
+    @property
     def reputation(self) -> F64:
         """(n,) reputation, to be changed in place."""
         return self.batch.world.reputation
@@ -74,6 +70,32 @@ class Seat:
     def proposed(self) -> I64:
         """(n,) proposals made in this epoch."""
         return self.batch.world.proposed
+
+    @property
+    def active(self) -> Mask:
+        """(n,) who is there."""
+        return self.batch.world.active
+
+    @property
+    def rule(self) -> Any:
+        """Public rules without levers, by row."""
+        return self.batch.by_row
+
+
+@dataclass(slots=True)
+class Seat(Scene):
+    """What one lever may touch while it is in session (the `api.Bench` it is given)."""
+
+    name: str
+    lever: Lever  # parameters by replicate
+    asked: Lever  # the same as the scenarios have them, whatever was enacted since
+    batch: Batch
+    is_present: Mask  # (R,) replicates that asked for the lever
+    fired: I64  # (R,) how often it did something in this epoch
+    salt: I64  # (R,) what it has mixed into the seed of every draw
+    is_felt: Mask  # (R,) whether it makes agents feel more of the harm to others
+    column: dict[str, Any] = field(default_factory=dict)
+    charges: Any = False  # (k,) deals of the turn that cost something
 
     def draw(self, row: I64, channel: int = 0) -> F64:
         """Keyed uniform draws of this lever alone."""
@@ -162,6 +184,13 @@ class Stack:
                     note_action(seat, deal.replicate[~mask])
                     allowed = mask if allowed is None else allowed & mask
         return allowed
+
+    def on_step(self, batch: Batch) -> None:
+        """Let levers act when a step begins."""
+        for seat in self.seats:
+            if type(seat.lever).on_step is not Lever.on_step:
+                with seat.blame("on_step"):
+                    seat.at(batch.world.replicate).on_step(seat)
 
     def on_action(self, batch: Batch, row: I64) -> None:
         """Tell levers who acted."""

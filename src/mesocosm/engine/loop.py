@@ -17,6 +17,7 @@ from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
 from mesocosm.engine.govern import Stack, open_stack
 from mesocosm.engine.holdings import holdings
 from mesocosm.engine.rails import Rails, open_rails
+from mesocosm.engine.society import read_public_record
 from mesocosm.env.events import BEFORE, Checkpoint, EventBatch, Opening, Tick
 from mesocosm.errors import UsageError
 
@@ -94,6 +95,9 @@ def _end(batch: Batch, everyone: I64, epochs: int, reason: str) -> Generator[Yie
 def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, str]:
     """One step: first actions and proposals of everybody, then second proposals on the updated state."""
     rails.start_step(batch)
+    batch.turn = first_turn(batch.structure, 0)
+    stack.on_step(batch)
+    read_public_record(batch, stack, batch.world.crowd.row)
     if batch.structure.feed:
         batch.world.feed.rank(batch.economy.alpha, batch.economy.beta)
     for second in (False, True):

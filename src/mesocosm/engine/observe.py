@@ -88,6 +88,8 @@ def outlook(batch: Batch, replicate: I64) -> SimpleNamespace:
         p_bad=[table.expected_p[first + d] for d in levels],
         doubt_good=table.doubt[first],
         doubt_bad=[table.doubt[first + d] for d in levels],
+        suspect_good=table.suspect[first],
+        suspect_bad=[table.suspect[first + d] for d in levels],
         attention_good=table.attention[first],
         attention_bad=[table.attention[first + d] for d in levels],
     )

@@ -48,7 +48,8 @@ class Ahead:
     """Deals that initiators consider, one row for each initiator and candidate.
 
     Shapes   m = rows. `look` has p_good and p_bad[d], what p is on average after a good outcome and after a bad one
-             under disguise d, and doubt_good and doubt_bad[d], how often it is then below 1/2.
+             under disguise d, doubt_good and doubt_bad[d], how often it is then below 1/2, and suspect_good and
+             suspect_bad[d], how often v_hat is then below 0.
     """
 
     row_a: I64  # (m,)
@@ -64,6 +65,8 @@ class Ahead:
     stake: F64  # (m,) credits on deposit
     leaves: F64  # (m,) share of the epoch that is over when the deal is made
     steps_per_epoch: int
+    others: I64  # (m,) other agents there are
+    prior: F64  # (m,) what strangers think of the initiator
     rule: Any  # public rules of the economy, aligned with the rows
     weight: Any  # own deals that an announced chance is worth
     is_public: Any  # whether announced chances are believed as they are

@@ -17,7 +17,7 @@ from mesocosm.env.ledger import Ledger, open_ledger
 from mesocosm.env.leniency import Leniency, open_leniency
 from mesocosm.env.population import Roster
 from mesocosm.env.tasks import Tasks, open_tasks
-from mesocosm.env.trust import Memory, open_memory
+from mesocosm.env.trust import Memory, open_memory, trust_mean
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -50,7 +50,7 @@ class World:
     skill: F64  # (n,)
     active: NDArray[np.bool_]  # (n,)
     reputation: F64  # (n,) R
-    prior: F64  # (n,) m0(R): trust in a stranger of that reputation
+    prior: F64  # (n,) trust in a stranger: m0(R), moved by what is on public record
     payoff_mean: F64  # (n,) u_bar: running mean of own realised payoff per accepted own proposal
     caught_step: I64  # (n,) last step in which own deal with v = -1 came to light
     deals: I64  # (n,) own proposals accepted, since the start
@@ -90,6 +90,14 @@ class World:
         """Write reputations and the prior trust that follows from them: m0(R) = sigmoid(logit prior_mean + R)."""
         self.reputation[row] = value
         self.prior[row] = exact.sigmoid(exact.logit(prior_mean) + value)
+
+    def read_record(self, row: I64, record: tuple[F64, F64], prior_mean: Any, strength: Any) -> None:
+        """Let what is on public record move the prior trust in some agents: (w m0 + alpha) / (w + alpha + beta).
+
+        Params   record: (alpha, beta), each (k,); strength: w, the weight of the prior.
+        """
+        start = exact.sigmoid(exact.logit(prior_mean) + self.reputation[row])
+        self.prior[row] = trust_mean(*record, start, strength)[0]
 
     def number_events(self, replicate: I64) -> I64:
         """Seq of each of a batch of new events, grouped by replicate ascending; moves the counters on."""
