@@ -45,6 +45,7 @@ def make_epoch(seed: int, n_agents: int, n_deals: int, accept: float = 0.5) -> t
     agent: Table = {"agent": np.arange(n_agents), "active": rng.random(n_agents) < 0.8}
     agent["votes_received"] = rng.integers(0, 9, n_agents)
     agent["balance"] = np.round(rng.normal(100.0, 20.0, n_agents), 6)
+    agent["freezes"] = rng.integers(0, 3, n_agents)
     agent["deposits"] = np.round(rng.random(n_agents) * 5.0, 6)
     return deal, agent
 

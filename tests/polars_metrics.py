@@ -34,7 +34,7 @@ POOLED = (
     "incoherence", "decision_error",
 )  # fmt: skip
 CLUSTERS = ("toxic_among_mates", "toxic_outside")
-LAST = (*(f"{mode}_pairs" for mode in MODES), *CLUSTERS, "coalition_trust")
+LAST = (*(f"{mode}_pairs" for mode in MODES), *CLUSTERS, "coalition_trust", "frozen_share")
 COALITION = "adversarial"
 
 
@@ -331,6 +331,7 @@ def of_agents(source: Source, epoch: int, scope: str | None) -> Values:
     return {
         "participation": number(now["agent"].is_in(busy).mean()),
         "activity": len(deals) / (n * source.rules["steps_per_epoch"]) if n else math.nan,
+        "frozen_share": number((now["freezes"] > 0).mean()),
         "income": number(joined.select((owned - start).mean()).item()),
         "influence_gini": gini,
         "influence_top1": float(votes.max()) / total if sound else math.nan,

@@ -91,6 +91,7 @@ def _activity(rows: list[Row], active: list[Row]) -> dict[str, float]:
         "activity": len(rows) / (STEPS * len(active)) if active else math.nan,
         "interactions": len(acc),
         "proposals": len(rows),
+        "frozen_share": mean([1.0 if row["freezes"] else 0.0 for row in active]),
         "income": mean([row["balance"] + row["deposits"] - BUDGET for row in active]),
     }
 

@@ -217,6 +217,7 @@ def test_an_epoch_without_proposals_is_undefined_and_not_zero() -> None:
         "toxic_among_mates",
         "toxic_outside",
         "coalition_trust",
+        "frozen_share",
         "income",
         "interactions",
         "proposals",

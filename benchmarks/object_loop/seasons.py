@@ -110,7 +110,8 @@ def end_epoch(play: Play) -> None:
         if agent.arrival_epoch <= play.epoch:
             play.log(
                 "agent_state", agent=agent.slot, active=agent.active, reputation=agent.reputation,
-                balance=agent.balance / MICRO, proposed=agent.proposed, accepted=agent.accepted,
+                balance=agent.balance / MICRO, deposits=(agent.stake + agent.bond) / MICRO,
+                proposed=agent.proposed, accepted=agent.accepted,
                 votes_received=agent.votes_received, acted=agent.acted, refused=agent.refused, deals=agent.deals,
                 audits=agent.audits, freezes=agent.freezes, payoff_mean=agent.payoff_mean,
             )  # fmt: skip
