@@ -41,6 +41,9 @@ class Seat:
     fired: I64  # (R,) how often it did something in this epoch
     salt: I64  # (R,) what it has mixed into the seed of every draw
     is_felt: Mask  # (R,) whether it makes agents feel more of the harm to others
+    owner: I64  # (n,) row of whose identity each row is
+    arrived_epoch: I64  # (n,)
+    active: Mask  # (n,)
     column: dict[str, Any] = field(default_factory=dict)
     charges: Any = False  # (k,) deals of the turn that cost something
 
@@ -275,7 +278,9 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
         lever = _with(target, parameters)
         present = np.array([name in scenario.governance for scenario in scenarios])
         fired, salt = np.zeros((2, n_replicates), dtype=np.int64)
-        seat = Seat(name, lever, lever, batch, present, fired, salt, np.zeros(n_replicates, dtype=np.bool_))
+        felt, identities = np.zeros(n_replicates, dtype=np.bool_), batch.world.identities
+        who = (identities.owner, identities.since, batch.world.active)
+        seat = Seat(name, lever, lever, batch, present, fired, salt, felt, *who)
         with seat.blame("columns"):
             seat.column = dict(lever.columns(batch.world.n_rows, n_replicates))
         seats.append(seat)

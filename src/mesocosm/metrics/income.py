@@ -14,7 +14,8 @@ from mesocosm.registry import metric
 def income(totals: EpochTotals) -> F64:
     """Mean change of balance over the epoch, of the agents active at its end; by type, what honest agents earn.
 
-    For an agent that arrived in the epoch, counted from its endowment.
+    For an agent that arrived in the epoch, counted from its endowment; for an identity that its owner opened, from
+    nothing, as what it was given is missing on the owner's side.
 
     Returns  (R,), NaN where nobody is active.
     """
