@@ -75,6 +75,13 @@ def test_slots_kept_for_those_who_never_split_leave_every_event_as_it_was() -> N
     assert with_slots.state != without.state  # who may open an identity is part of what is true
 
 
+def test_whether_an_identity_was_given_up_is_part_of_the_state() -> None:
+    batch = _midway(society(governance=CAP))
+    before = batch.world.state_hashes()
+    batch.world.identities.is_dormant[0] ^= True
+    assert batch.world.state_hashes() != before
+
+
 def test_company_that_splits_changes_nothing_for_others_in_the_batch() -> None:
     plain, splitting = scenario(MIX, simulation=SIMULATION), society(governance=CAP)
     assert play([splitting, plain]).hash(1) == play([plain]).hash()
@@ -285,9 +292,11 @@ def test_a_cap_on_identities_binds_and_what_is_not_traced_escapes_it() -> None:
     assert 0 < most(max_identities=1, detection=0.5) <= 3
 
 
-def test_refused_identities_count_as_what_the_cap_did() -> None:
-    outcome = drive(Plan([society(governance=CAP | {"sybil_cap": {"max_identities": 1}})], [7], "epoch"))
+def test_what_levers_on_identities_did_is_counted() -> None:
+    cap, price = CAP | {"sybil_cap": {"max_identities": 1}}, CAP | {"identity_cost": {"price": 1.0}}
+    outcome = drive(Plan([society(governance=cap), society(governance=price)], [7, 7], "epoch"))
     assert outcome.fired[0]["sybil_cap"] > 0
+    assert outcome.fired[1]["identity_cost"] == len(opened(play([society(governance=price)])))
 
 
 def test_probation_binds_newcomers_and_nobody_else() -> None:

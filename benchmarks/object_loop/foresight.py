@@ -24,6 +24,7 @@ class Foresight:
     reveal: float
     misread: float
     halts: list[tuple[float, float]]
+    passes_taking: float = 1.0  # chance that any with a transfer below 0 is let through
 
 
 def nothing_ahead(levels: int) -> Foresight:

@@ -297,6 +297,8 @@ def expected_by_anybody(batch: Batch, name: str) -> Mask:
     """
     target, world = registry.find("lever", name).target, batch.world
     reckons = batch.learns if target.foresee is not Lever.foresee else np.zeros(world.n_rows, dtype=np.bool_)
+    if target.identity_price is not Lever.identity_price:  # of those who may split
+        reckons = batch.learns & world.identities.in_use[world.replicate]
     if target.cost is not Lever.cost or target.internalise is not Lever.internalise:
         reckons = ~batch.blind
     answer: Mask = exact.count_by(world.replicate[reckons], world.n_replicates) > 0

@@ -12,7 +12,7 @@ from mesocosm import exact
 from mesocosm.agents.splitting import accepted_proposals, appeal, ballot_share
 from mesocosm.api import Lever
 from mesocosm.engine.batch import Batch
-from mesocosm.engine.govern import Stack
+from mesocosm.engine.govern import Seat, Stack
 from mesocosm.engine.lever_answers import check_column, held_mask, held_pair
 from mesocosm.env.economy import take
 from mesocosm.env.ledger import hand_over, post_bond
@@ -222,7 +222,7 @@ def _value(batch: Batch, stack: Stack, case: Weighing, row: I64, count: I64) -> 
 def _open(batch: Batch, stack: Stack, case: Weighing) -> None:
     """Open an identity where it is worth more than it costs, can be paid, and no lever refuses it."""
     world, identities = batch.world, batch.world.identities
-    cost, deposit = _prices(batch, stack, case.owner)
+    cost, deposit, asking = _prices(batch, stack, case.owner)
     rule = batch.economy.at(world.replicate[case.owner])
     seeks = np.array([player.policy.seeks_harm for player in batch.cast])[world.code[case.owner]]
     felt = np.where(batch.blind[case.owner], 0.0, (cost + deposit) * np.where(seeks, rule.harm_cost_weight, 1.0))
@@ -235,6 +235,8 @@ def _open(batch: Batch, stack: Stack, case: Weighing) -> None:
     if len(chosen) == 0:
         return
     owner, row, due, bond = case.owner[chosen], case.new[chosen], due[chosen], bond[chosen]
+    for seat, asks in asking:
+        seat.count(world.replicate[owner[asks[chosen]]])
     world.ledger.to_treasury(owner, due)
     post_bond(world.ledger, owner, row, bond)
     world.ledger.spent[owner] += due + bond
@@ -287,16 +289,18 @@ def _column(parameter: Any, row: I64) -> F64:
     return np.broadcast_to(np.asarray(take(parameter, row), dtype=np.float64), len(row))
 
 
-def _prices(batch: Batch, stack: Stack, owner: I64) -> tuple[F64, F64]:
-    """(cost, deposit) that levers together ask of each owner for one more identity, in credits."""
+def _prices(batch: Batch, stack: Stack, owner: I64) -> tuple[F64, F64, list[tuple[Seat, Mask]]]:
+    """(cost, deposit) that levers together ask of each owner for one more identity, in credits, and who asks whom."""
     cost, deposit = np.zeros((2, len(owner)))
+    asking: list[tuple[Seat, Mask]] = []
     for seat in stack.seats:
         if type(seat.lever).identity_price is not Lever.identity_price:
             with seat.blame("identity_price") as hook:
                 told = seat.at(batch.world.replicate[owner]).identity_price(seat, owner)
             asked = held_pair(hook, ("the cost", "the deposit"), told, len(owner), "owners")
             cost, deposit = cost + asked[0], deposit + asked[1]
-    return cost, deposit
+            asking.append((seat, np.broadcast_to(np.asarray(asked[0]) + asked[1] > 0.0, len(owner))))
+    return cost, deposit, asking
 
 
 def _admitted(batch: Batch, stack: Stack, row: I64) -> Mask:
