@@ -49,6 +49,7 @@ class Presence:
     votes: set[tuple[int, int]] = field(default_factory=set)
     tasks: set[int] = field(default_factory=set)
     frozen: dict[int, int] = field(default_factory=dict)
+    abandoned: set[int] = field(default_factory=set)
 
     def follow(self, event: Event) -> None:
         """Take one event in, and check that it can happen."""
@@ -56,6 +57,14 @@ class Presence:
         if kind == "arrived":
             assert agent not in self.here
             self.here.add(event["agent"])
+        elif kind == "identity_opened":
+            assert agent in self.here
+            assert event["identity"] not in self.here
+            assert slots_of(self.scenario)[event["identity"]][5] == agent, "an identity has the slot kept for its owner"
+            self.here.add(event["identity"])
+        elif kind == "identity_abandoned":
+            assert {agent, event["identity"]} <= self.here
+            self.abandoned.add(event["identity"])
         elif kind == "departed":
             self.here.remove(event["agent"])
         elif kind == "agent_state":
@@ -94,6 +103,7 @@ class Presence:
         a, b, conduct = event["initiator"], event["counterparty"], self.scenario.conduct
         assert a != b
         assert {a, b} <= self.here, event
+        assert a not in self.abandoned, "an identity that was given up proposes nothing"
         assert self.scenario.simulation.phases.proposals
         assert event["accepted"] == (event["reason"] == "accepted")
         assert event["reason"] in Reason.__members__
@@ -147,6 +157,16 @@ class Books:
         assert micro(event["balance"]) == self.balance[event["agent"]]
         self.commons += self.balance.pop(event["agent"])
         self.gone.add(event["agent"])
+
+    def _identity_opened(self, event: Event) -> None:
+        cost, deposit, endowment = (micro(event[name]) for name in ("cost", "deposit", "endowment"))
+        assert min(cost, deposit, endowment) >= 0
+        assert self.balance[event["agent"]] >= cost + deposit + endowment, "an owner pays out of what it has"
+        self.balance[event["agent"]] -= cost + deposit + endowment
+        self.balance[event["identity"]] = endowment
+        self.treasury += cost
+        self.deposit[event["identity"], "bond"] += deposit
+        self.held += deposit
 
     def _interaction(self, event: Event) -> None:
         if not event["accepted"]:

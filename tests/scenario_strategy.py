@@ -89,6 +89,9 @@ ECONOMY: dict[str, SearchStrategy[Any]] = {
     "adaptive.belief_weight": _above_zero(50),
     "adaptive.leniency": SHARES,
     "adaptive.leniency_floor": st.floats(0, 0.5),
+    "adaptive.identity_horizon": st.integers(1, 8),
+    "adaptive.identity_endowment": AMOUNTS,
+    "adaptive.identities_at_once": st.integers(1, 3),
     "conduct.quality_follows_cost": SHARES,
     "feed.alpha": st.floats(0, 10),
     "feed.beta": st.floats(0, 10),
@@ -170,6 +173,8 @@ def groups(draw: DrawFn, most: int) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         group["skill"] = draw(st.floats(0.01, 1))
+    if draw(st.integers(0, 3)) == 0:
+        group["identities"] = draw(st.integers(2, 4))
     if group["type"] == "honest" and draw(st.booleans()):
         group["params"] = {"threshold": draw(st.floats(-1, 1))}
     return group

@@ -31,7 +31,7 @@ from mesocosm.analysis.validation import (
 )
 from mesocosm.cli.main import main
 from mesocosm.config.load import bundled_scenarios, load_scenario
-from mesocosm.engine import bargain, learn, rails, settle
+from mesocosm.engine import bargain, identities, learn, rails, season, settle
 from mesocosm.env import leniency
 from mesocosm.errors import UsageError
 from mesocosm.governance.circuit_breaker import CircuitBreaker
@@ -151,6 +151,15 @@ def _lavish_bucket(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rails.Rails, "start_step", start)
 
 
+def _idle_voters(patch: pytest.MonkeyPatch) -> None:
+    real = season._count_some
+
+    def count(batch: Any, rows: slice, weight_of: Any, backs: Any, into: Any) -> None:
+        real(batch, rows, weight_of * np.where(backs, 0.5, 1.0), backs, into)
+
+    patch.setattr(season, "_count_some", count)
+
+
 BROKEN: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "the joint bar": ("pigou", _times(bargain, "joint_bar", 1.1)),
     "the counterparty's bar": ("pigou", _times(bargain, "own_bar", 1.1)),
@@ -168,6 +177,8 @@ BROKEN: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "Bayes' rule after an answer": ("price_path", _stubborn),
     "the breaker's threshold": ("bookkeeping", _nervous_breaker),
     "the refill of a bucket": ("bookkeeping", _lavish_bucket),
+    "what an identity brings": ("sybil_stake", _times(identities, "accepted_proposals", 0.9)),
+    "who casts ballots": ("sybil_stake", _idle_voters),
 }
 
 

@@ -145,10 +145,11 @@ class Expectation:
         cost = {(d, e): self._cost(prospect, d, e, q[e]) for d in disguises for e in efforts}
         best = Terms(-math.inf, 0, 0, 0)
         for t in transfers:
-            a_good = self._accepts(prospect, self.evidence.good, t)
+            passes = prospect.ahead.passes_taking if self.tau[t] < 0.0 else 1.0
+            a_good = self._accepts(prospect, self.evidence.good, t) * passes
             good = a_good * (u_good - self.paid[t])
             for d in disguises:
-                a_bad = self._accepts(prospect, self.evidence.bad[d], t) * prospect.ahead.passes_bad[d]
+                a_bad = self._accepts(prospect, self.evidence.bad[d], t) * prospect.ahead.passes_bad[d] * passes
                 bad = a_bad * (u_bad[d] - self.paid[t])
                 gap, a_gap = good - bad, a_good - a_bad
                 for e in efforts:
@@ -163,10 +164,11 @@ class Expectation:
         q = self._quality(prospect, 0)
         best = Terms(-math.inf, 0, 0, 0)
         for t in range(len(self.tau)):
-            a_good = 1.0 if prospect.is_mate else self._accepts(prospect, self.evidence.good, t)
+            passes = prospect.ahead.passes_taking if self.tau[t] < 0.0 else 1.0
+            a_good = passes * (1.0 if prospect.is_mate else self._accepts(prospect, self.evidence.good, t))
             for d, look in enumerate(self.evidence.bad):
                 a_bad = 1.0 if prospect.is_mate else self._accepts(prospect, look, t)
-                a_bad *= prospect.ahead.passes_bad[d]
+                a_bad *= prospect.ahead.passes_bad[d] * passes
                 harm = (1.0 - q) * (1.0 - look.expected_p) * rule.h
                 cost = self.paid[t] + self._toil(prospect, d, 0)
                 value = harm * a_bad - rule.harm_cost_weight * cost * (a_bad + q * (a_good - a_bad))

@@ -30,6 +30,7 @@ class Foresight:
     acclaim: float = 0.0
     forgone: float = 0.0
     keeps: float = 1.0
+    passes_taking: float = 1.0  # chance that any with a transfer below 0 is let through
 
 
 def nothing_ahead(levels: int) -> Foresight:

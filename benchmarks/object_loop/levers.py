@@ -70,6 +70,49 @@ class BandwidthCap(Lever):
         return bool(allowed)
 
 
+class SybilCap(Lever):
+    """So many identities an owner; in this loop everybody has one."""
+
+    name = "sybil_cap"
+    phase = 11
+
+
+class IdentityCost(Lever):
+    """A price on further identities; in this loop nobody has any."""
+
+    name = "identity_cost"
+    phase = 12
+
+
+class Probation(Lever):
+    """Newcomers propose little, and nothing that takes from the counterparty."""
+
+    name = "probation"
+    phase = 11
+
+    def may_propose(self, agent: Agent) -> bool:
+        """Whether the agent is past it, or has any left."""
+        allowed = not self._binds(agent) or agent.proposed < self.params["max_proposals"]
+        self.fired += not allowed
+        return bool(allowed)
+
+    def admits(self, deal: Deal) -> bool:
+        """Nothing that takes from the counterparty."""
+        passes = not (self._binds(deal.a) and deal.tau < 0.0)
+        self.fired += not passes
+        return passes
+
+    def foresee(self, agent: Agent, other: Agent, ahead: Foresight) -> None:
+        """What takes from the counterparty does not pass."""
+        if self._binds(agent):
+            ahead.passes_taking = 0.0
+
+    def _binds(self, agent: Agent) -> bool:
+        since = agent.arrival_epoch
+        counts = since > 0 or self.params["founders"] == "yes"
+        return bool(counts and self.play.epoch - since < self.params["epochs"])
+
+
 class ExternalityInternalisation(Lever):
     """Each side feels a part of the harm that the deal does to others."""
 
@@ -277,7 +320,7 @@ LEVERS: dict[str, type[Lever]] = {
     lever.name: lever
     for lever in (
         Redraw, Oracle, BandwidthCap, ExternalityInternalisation, TransactionTax, MessageTax, ReputationDecay,
-        VoteNormalisation, RandomAudit, Staking, Bonds, Sham, CircuitBreaker,
+        VoteNormalisation, RandomAudit, Staking, Bonds, Sham, CircuitBreaker, SybilCap, IdentityCost, Probation,
     )
 }  # fmt: skip
 

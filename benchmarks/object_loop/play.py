@@ -173,6 +173,8 @@ def salted(seed: int, levers: list[Lever]) -> int:
 def populate(play: Play) -> list[Agent]:
     """Everybody who is there from the start, those who will arrive, and spare slots."""
     scenario, rule = play.scenario, play.rule
+    if any(group.identities > 1 for group in (*scenario.agents, *scenario.population.arrivals)):
+        raise ValueError("the object loop plays no society in which somebody may have several identities")
     learns = scenario.adaptation == "learning"
     if learns:
         expects = Expectation(play.in_force, play.evidence, play.costs)

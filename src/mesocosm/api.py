@@ -169,9 +169,9 @@ class DecisionRequest(NamedTuple):
 
 def _refuse_misspelt(kind: type, contract: type) -> None:
     """A method that is nearly one of the contract's was meant to be it, and would be ignored in silence."""
-    hooks = [name for name in vars(contract) if not name.startswith("_") and callable(getattr(contract, name))]
+    hooks = [name for name in dir(contract) if not name.startswith("_") and callable(getattr(contract, name))]
     for name, member in vars(kind).items():
-        if name.startswith("_") or name in vars(contract) or not callable(member):
+        if name.startswith("_") or hasattr(contract, name) or not callable(member):
             continue
         close = difflib.get_close_matches(name, hooks, n=1, cutoff=0.8)
         if close:
@@ -190,6 +190,8 @@ class Policy:
     coalition: ClassVar[bool] = False  # knows and backs its own kind
     adaptive: ClassVar[bool] = False  # weighs payoffs: responds to levers and learns unless the scenario freezes it
     external: ClassVar[bool] = False  # decided outside, by a driver
+    splits: ClassVar[bool] = False  # opens further identities where it may and that pays
+    seeks_harm: ClassVar[bool] = False  # an identity is worth the harm it can do, not what it earns
 
     def __init_subclass__(cls) -> None:
         _refuse_misspelt(cls, Policy)
@@ -227,6 +229,8 @@ class Bench(Protocol):
     slot: I64  # (n,) number of each agent within its replicate
     reputation: F64  # (n,)
     proposed: I64  # (n,) proposals made in this epoch
+    owner: I64  # (n,) row of the agent whose identity each row is; most are their own
+    arrived_epoch: I64  # (n,) epoch at whose start the agent came or its identity was opened; huge if not so far
     active: Mask  # (n,) who is there
     rule: Any  # public rules of the economy without levers, aligned with all rows
     column: dict[str, Any]  # the lever's own state, as declared by `columns`
@@ -248,7 +252,23 @@ class Bench(Protocol):
         ...
 
 
-class Lever:
+class IdentityRules:
+    """What a lever may say about identities: what a further one costs, whether it may be opened, what it may do."""
+
+    def identity_price(self, bench: Bench, owner: I64) -> tuple[Any, Any]:
+        """(cost, deposit): credits that an owner pays to the treasury for one more identity, and puts up for it."""
+        return 0.0, 0.0
+
+    def may_open(self, bench: Bench, row: I64) -> Mask | None:
+        """Which identities that owners want to open may be opened; None for all. Params: row: their future rows."""
+        return None
+
+    def allowance(self, bench: Bench, row: I64, epoch: int) -> Any:
+        """How many proposals each row may make in an epoch to come, by the public rules; None for any number."""
+        return None
+
+
+class Lever(IdentityRules):
     """A rule of governance: a frozen dataclass whose fields are its parameters.
 
     In every hook the parameters are already aligned with the rows that the hook is about, so that code reads as if

@@ -116,6 +116,9 @@ class Acceptance:
             self.good = self.good * ahead.pass_good
         if ahead.pass_bad is not None:
             self.bad = {d: found * ahead.pass_bad[d] for d, found in self.bad.items()}
+        if ahead.pass_taking is not None:
+            passes = np.where(row.transfers < 0.0, ahead.pass_taking, 1.0)
+            self.good, self.bad = self.good * passes, {d: found * passes for d, found in self.bad.items()}
 
 
 def _sides(trust: Any, bar: Any) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from mesocosm.analysis.evidence import Case, measure_claims
+from mesocosm.analysis.identity_cases import IDENTITY_CASES
 from mesocosm.analysis.information_cases import INFORMATION_CASES
 from mesocosm.analysis.market_cases import MARKET_CASES
 from mesocosm.analysis.society_cases import SOCIETY_CASES
@@ -120,7 +121,8 @@ def line_of(finding: Finding) -> dict[str, Any]:
 
 def validation_cases() -> dict[str, Case]:
     """Every case by the name of its scenario."""
-    return {case.scenario: case for case in (build() for build in (*MARKET_CASES, *INFORMATION_CASES, *SOCIETY_CASES))}
+    builders = (*MARKET_CASES, *INFORMATION_CASES, *SOCIETY_CASES, *IDENTITY_CASES)
+    return {case.scenario: case for case in (build() for build in builders)}
 
 
 def examine_case(case: Case, seeds: Sequence[int]) -> tuple[Finding, ...]:

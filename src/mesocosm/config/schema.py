@@ -59,6 +59,7 @@ class AgentGroup(Section):
     count: int = Field(description="How many such agents.", ge=1, le=2_000_000, json_schema_extra={"unit": "agents"})
     role: Role = knob("worker", "Sets the tools these agents may use and their part in tasks.")
     skill: float = knob(1.0, "How much of an agent's effort turns into a good outcome.", gt=0, le=1)
+    identities: int = knob(1, "Identities each of them may come to have, its own included.", ge=1, le=1000)
     params: dict[str, Any] = Field(
         default_factory=dict, description="Settings of the policy; see `mesocosm explain POLICY`."
     )
@@ -226,6 +227,11 @@ class Adaptive(Section):
     belief_weight: float = knob(20.0, "Own deals that an announced chance is worth.", "deals", gt=0, le=1e6)
     leniency: float = knob(0.5, "Chance, before experience, that a partner looks at its own gain alone.", ge=0, le=1)
     leniency_floor: float = knob(0.05, "How close to certainty that belief may come.", ge=0, le=0.5)
+    identity_horizon: int = knob(5, "Time ahead that counts for a further identity.", "epochs", ge=1, le=100)
+    identity_endowment: float = knob(
+        10.0, "What an owner gives a further identity, as far as it has it.", "credits", ge=0, le=CREDITS_MAX
+    )
+    identities_at_once: int = knob(1, "Identities of one owner that may act in the same step.", ge=1, le=1000)
 
 
 class FeedSettings(Section):
@@ -349,15 +355,21 @@ class Scenario(Section):
 
     @property
     def agents_max(self) -> int:
-        """Rows that a replicate needs: `population.capacity`, or all who are listed."""
+        """Rows that a replicate needs: `population.capacity`, or all who are listed, and their further identities."""
         listed = self.agents_initial + sum(group.count for group in self.population.arrivals)
-        return self.population.capacity if self.population.capacity is not None else listed
+        further = further_identities(self.agents, self.population)
+        return further + (self.population.capacity if self.population.capacity is not None else listed)
 
     @model_validator(mode="after")
     def _everyone_fits(self) -> Self:
         for path, message in misfits(self.agents, self.population, self.environment):
             raise broken_rule(".".join(map(str, path)), message)
         return self
+
+
+def further_identities(agents: tuple[AgentGroup, ...], population: Population) -> int:
+    """Identities that owners may open beside their own: each has a slot, whatever `population.capacity` says."""
+    return sum(group.count * (group.identities - 1) for group in (*agents, *population.arrivals))
 
 
 def misfits(
@@ -375,6 +387,7 @@ def misfits(
         found.append(
             (("environment", "initial_budget"), f"times {room} agents exceeds {CREDITS_TOTAL_MAX:g} credits in all")
         )
-    if room > 10_000_000:
-        found.append((("agents",), f"at most 10000000 agents fit into one run, got {room}"))
+    rows = room + further_identities(agents, population)
+    if rows > 10_000_000:
+        found.append((("agents",), f"at most 10000000 agents and identities fit into one run, got {rows}"))
     return found

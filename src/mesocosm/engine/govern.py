@@ -77,6 +77,16 @@ class Scene:
         return self.batch.world.active
 
     @property
+    def owner(self) -> I64:
+        """(n,) row of whose identity each row is."""
+        return self.batch.world.identities.owner
+
+    @property
+    def arrived_epoch(self) -> I64:
+        """(n,) epoch at whose start each came or was opened."""
+        return self.batch.world.identities.since
+
+    @property
     def rule(self) -> Any:
         """Public rules without levers, by row."""
         return self.batch.by_row
@@ -330,6 +340,8 @@ def expected_by_anybody(batch: Batch, name: str) -> Mask:
     """
     target, world = registry.find("lever", name).target, batch.world
     reckons = batch.learns if target.foresee is not Lever.foresee else np.zeros(world.n_rows, dtype=np.bool_)
+    if target.identity_price is not Lever.identity_price:  # of those who may split
+        reckons = batch.learns & world.identities.in_use[world.replicate]
     prices_messages = issubclass(target, SocialLever) and target.message_price is not SocialLever.message_price
     if target.cost is not Lever.cost or target.internalise is not Lever.internalise or prices_messages:
         reckons = ~batch.blind

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mesocosm import exact, rng
 from mesocosm.api import Considered, Control, DecisionRequest, Enact, Kill
 from mesocosm.config.schema import Scenario
-from mesocosm.engine import bargain, season, settle, social
+from mesocosm.engine import bargain, identities, season, settle, social
 from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
 from mesocosm.engine.govern import Stack, open_stack
 from mesocosm.engine.holdings import holdings
@@ -63,7 +63,7 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
             return (yield from _end(batch, everyone, epoch, killed))
         batch.turn = 0
         rails.start_epoch(batch)
-        season.begin_epoch(batch)
+        season.begin_epoch(batch, stack)
         yield from batch.flush()
         for step in range(structure.steps_per_epoch):
             batch.step = epoch * structure.steps_per_epoch + step
@@ -103,7 +103,7 @@ def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, s
     for second in (False, True):
         batch.second_pass = second
         batch.turn = first_turn(batch.structure, int(second))
-        for row in _turns(batch, second):
+        for row in _turns(batch, stack, second):
             if len(row):
                 yield from _turn(batch, rails, stack, row)
             batch.world.ledger.audit(batch.economy.credit_limit)
@@ -118,9 +118,9 @@ def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, s
     return ""
 
 
-def _turns(batch: Batch, second: bool) -> list[I64]:
+def _turns(batch: Batch, stack: Stack, second: bool) -> list[I64]:
     """Rows that act together: all at once, or one agent of every replicate after the other."""
-    row = batch.world.crowd.row
+    row = identities.who_acts(batch, stack, batch.world.crowd.row)
     if batch.structure.turns == "simultaneous":
         return [_keen(batch, row) if second else row]
     ordered = row[in_order(batch, row)]

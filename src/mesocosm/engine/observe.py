@@ -42,10 +42,12 @@ def leniency_of(batch: Batch, row: I64, partner: I64) -> Any:
 
 
 def same_coalition(batch: Batch, row: I64, other: I64) -> Mask:
-    """Whether two rows of a replicate are of one policy that knows and backs its own kind."""
+    """Whether two rows of a replicate are of one owner, or of one policy that knows and backs its own kind."""
     code = batch.world.code
     backs = np.array([player.policy.coalition for player in batch.cast])
     mates: Mask = (code[row] == code[other]) & backs[code[row]]
+    if batch.world.identities.any_in_use:
+        mates |= batch.world.identities.of_one_owner(row, other)
     return mates
 
 

@@ -21,6 +21,8 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "epoch_started": {"active": "int"},
     "arrived": {"agent": "int", "endowment": "float"},
     "departed": {"agent": "int", "balance": "float"},
+    "identity_opened": {"agent": "int", "identity": "int", "cost": "float", "deposit": "float", "endowment": "float"},
+    "identity_abandoned": {"agent": "int", "identity": "int"},
     "posted": {"agent": "int", "content": "str", "derived_from": "ints"},
     "replied": {"agent": "int", "post": "int", "content": "str", "derived_from": "ints"},
     "voted": {"agent": "int", "post": "int", "value": "int"},

@@ -99,6 +99,7 @@ class Foresight:
     fine_bad: Any = None  # [d], if it is bad; None for none
     pass_good: Any = None  # chance that levers let a good outcome through to the counterparty; None for always
     pass_bad: Any = None  # [d]; None for always
+    pass_taking: Any = None  # chance that they let deals with tau below 0 through, beside the two; None for always
     reveal: Any = 0.0  # chance that levers bring the outcome to light, or what they take for it
     false_alarm: Any = 0.0  # chance that they say bad of a good outcome, at most `reveal`
     oversight: Any = 0.0  # chance that they say good of a bad one
@@ -119,6 +120,8 @@ class Foresight:
         self.halts = [*self.halts, *other.halts]
         if other.pass_good is not None:
             self.pass_good = other.pass_good if self.pass_good is None else self.pass_good * other.pass_good
+        if other.pass_taking is not None:
+            self.pass_taking = other.pass_taking * (1.0 if self.pass_taking is None else self.pass_taking)
         if other.fine_bad is not None:
             before = self.fine_bad or [0.0] * len(other.fine_bad)
             self.fine_bad = [one + two for one, two in zip(before, other.fine_bad, strict=True)]
@@ -126,12 +129,13 @@ class Foresight:
             before = self.pass_bad or [1.0] * len(other.pass_bad)
             self.pass_bad = [one * two for one, two in zip(before, other.pass_bad, strict=True)]
 
-    def passage(self, candidate: I64, level: I64) -> F64 | None:
+    def passage(self, candidate: I64, level: I64, takes: NDArray[np.bool_] | None = None) -> F64 | None:
         """(2, k) the chance that levers let the chosen deals through, if good and if bad; None where they let all.
 
-        Params   candidate: 0 or 1 for each proposer, or -1 for nobody; level: of the disguise. The layout is paired.
+        Params   candidate: 0 or 1 for each proposer, or -1 for nobody; level: of the disguise;
+                 takes: whether tau is below 0. The layout is paired.
         """
-        if self.pass_good is None and self.pass_bad is None:
+        if self.pass_good is None and self.pass_bad is None and self.pass_taking is None:
             return None
         k = len(candidate)
 
@@ -141,7 +145,8 @@ class Foresight:
 
         levels = [None] if self.pass_bad is None else self.pass_bad
         bad = np.stack([of_chosen(chance) for chance in levels])
-        return np.stack([of_chosen(self.pass_good), bad[np.clip(level, 0, len(levels) - 1), np.arange(k)]])
+        chances = np.stack([of_chosen(self.pass_good), bad[np.clip(level, 0, len(levels) - 1), np.arange(k)]])
+        return chances if takes is None else np.where(takes, of_chosen(self.pass_taking), 1.0) * chances
 
     def paired(self) -> Foresight:
         """Laid out by candidate, as policies see it: (m,) becomes (2, k)."""

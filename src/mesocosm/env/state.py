@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mesocosm import exact, rng
 from mesocosm.env.economy import Columns, Structure, take
 from mesocosm.env.feed import Feed, open_feed
+from mesocosm.env.identities import Identities, list_identities
 from mesocosm.env.ledger import Ledger, open_ledger
 from mesocosm.env.leniency import Leniency, open_leniency
 from mesocosm.env.population import Roster
@@ -64,6 +65,7 @@ class World:
     refused: I64  # (n,) attempts refused by a rail this epoch
     votes_received: I64  # (n,) votes for own posts, up only, since the start
     ledger: Ledger
+    identities: Identities
     memory: Memory
     leniency: Leniency  # what learning agents believe of partners
     learner: I64  # (n,) place in `leniency`, -1 for agents that do not learn
@@ -144,6 +146,9 @@ class World:
                 digest.update(content.data)
         for table in tables:
             digest.update(table[replicate].data)
+        if self.identities.in_use[replicate]:
+            for content in self.identities.content(slice(start, stop)):
+                digest.update(content.data)
         for piece in beside:
             digest.update(piece)
         return digest.hexdigest()
@@ -203,6 +208,7 @@ def build_world(
         refused=np.zeros(n, dtype=np.int64),
         votes_received=np.zeros(n, dtype=np.int64),
         ledger=open_ledger(replicate, n_replicates),
+        identities=list_identities(roster),
         memory=open_memory(n, structure.memory_slots, largest),
         leniency=open_leniency(int(learns.sum()), structure.memory_slots, largest),
         learner=np.where(learns, np.cumsum(learns) - 1, -1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -44,3 +44,7 @@ class BandwidthCap(Lever):
         """Whether the agent has proposals left in this epoch."""
         allowed: Mask = bench.proposed[row] < self.max_actions
         return allowed
+
+    def allowance(self, bench: Bench, row: I64, epoch: int) -> Any:
+        """The cap, in every epoch; an owner with several identities has it several times."""
+        return self.max_actions

@@ -29,7 +29,8 @@ class Tally:
 
     Params   names: metrics that will be asked for; only what they read is added up, or kept.
              roster: for each replicate, the type code of every slot, agents that have yet to arrive included.
-             types: name of each type code. Totals list them in alphabetical order.
+             further: for each replicate, which slots are kept for further identities, which start without money of
+             their own; none by default. types: name of each type code. Totals list them in alphabetical order.
              economy: parameters by name, a number for all or one for each replicate; s_plus and s_minus for spread,
              steps_per_epoch for activity.
     Raises   UsageError for an unknown metric, statistic or column, or a parameter that is needed and missing.
@@ -42,6 +43,7 @@ class Tally:
         roster: Sequence[Any],
         types: Sequence[str],
         economy: Mapping[str, Any],
+        further: Sequence[Any] = (),
     ) -> None:
         self.n_replicates = len(roster)
         self.types = tuple(sorted(set(types)))
@@ -57,6 +59,8 @@ class Tally:
         self._party = np.repeat(np.arange(self.n_replicates), size) * len(self.types) + self._type
         self._pairs = {name: (statistic_of(name), PairCounts(self._offset, len(slots))) for name in needs.pairs}
         self._before = {name: np.full(len(slots), np.nan) for name in needs.agent_before}
+        for before in self._before.values() if len(further) else ():
+            before[np.concatenate([np.asarray(mask, dtype=bool) for mask in further])] = 0.0
         self._clear()
 
     def _clear(self) -> None:

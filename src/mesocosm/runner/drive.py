@@ -97,8 +97,9 @@ def parameters_for_metrics(economy: Columns, scenario: Scenario) -> dict[str, An
 def open_tally(plan: Plan, roster: Roster, parameters: Columns) -> Tally:
     """Empty totals for a batch."""
     types: list[NDArray[np.int64]] = [roster.types_by_slot(replicate) for replicate in range(len(plan.seeds))]
+    further = [roster.further_by_slot(replicate) for replicate in range(len(plan.seeds))]
     economy = parameters_for_metrics(parameters, plan.scenarios[0])
-    return Tally(plan.metric_names(), roster=types, types=roster.policies, economy=economy)
+    return Tally(plan.metric_names(), roster=types, types=roster.policies, economy=economy, further=further)
 
 
 def drive(

@@ -88,6 +88,7 @@ def account_of(
         tables["interaction"],
         tables["agent_state"],
         replayed=tables.get("replayed"),
+        further=roster.further_by_slot(0),
         roster=roster.types_by_slot(0),
         types=roster.policies,
         economy=parameters_for_metrics(economy_of([scenario]), scenario),

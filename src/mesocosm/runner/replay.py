@@ -120,6 +120,7 @@ def compare_metrics(log: Log, scenario: Scenario, names: Sequence[str] | None = 
         economy=parameters_for_metrics(economy_of([scenario]), scenario),
         names=[name for name in chosen if name != "epoch"],
         replayed=tables["replayed"],
+        further=roster.further_by_slot(0),
     )
     compared = 0
     for point, row in zip(points, rows, strict=False):

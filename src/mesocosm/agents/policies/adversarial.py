@@ -31,6 +31,8 @@ class Adversarial(Policy):
     ballot_weight: ClassVar[float] = 4.0
     coalition: ClassVar[bool] = True
     adaptive: ClassVar[bool] = True
+    splits: ClassVar[bool] = True
+    seeks_harm: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Vote mates up and everybody else down, pass mates' work, reject everybody else's, work without effort."""

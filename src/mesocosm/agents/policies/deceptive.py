@@ -34,6 +34,7 @@ class Deceptive(Policy):
     )  # fmt: skip
     second_proposal: ClassVar[float] = 0.5
     adaptive: ClassVar[bool] = True
+    splits: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Do good work in the open and flatter everybody."""

@@ -31,6 +31,7 @@ class Opportunistic(Policy):
     )  # fmt: skip
     second_proposal: ClassVar[float] = 0.5
     adaptive: ClassVar[bool] = True
+    splits: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Approve any work (it pays on completion), work if the reward covers the effort, vote by trust."""
