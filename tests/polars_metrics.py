@@ -48,13 +48,14 @@ class Source:
     rules: dict[str, float]
     types: list[str]
     kinds: list[str]
+    further: list[int]
 
 
 def read(path: Path) -> Source:
     """Read a log of level full."""
     lines = path.read_bytes().splitlines()
     scenario = json.loads(lines[0])["scenario"]
-    kinds = agent_types(scenario)
+    kinds, further = agent_types(scenario)
 
     def table(kind: str, *agents: str) -> Frame:
         mark = f',"kind":"{kind}","causes":'.encode()
@@ -75,16 +76,30 @@ def read(path: Path) -> Source:
         deals = deals.with_columns(good=(pl.col("v") == 1).cast(pl.Float64))
         if len(states):  # an epoch counts once it is complete
             deals = deals.filter(pl.col("epoch").is_in(states["epoch"].unique().to_list()))
-    return Source(deals, states, table("replayed", "agent"), rules, sorted(set(kinds)), kinds)
+    return Source(
+        deals,
+        states,
+        table("replayed", "agent"),
+        rules,
+        sorted(set(kinds)),
+        kinds,
+        [slot for slot, is_further in enumerate(further) if is_further],
+    )
 
 
-def agent_types(scenario: dict[str, Any]) -> list[str]:
-    """Type of each slot: groups in order, then arrivals by epoch, then spare places like the first group."""
-    kinds = [group["type"] for group in scenario["agents"] for _ in range(group["count"])]
-    for group in sorted(scenario["population"]["arrivals"], key=lambda group: int(group["epoch"])):
-        kinds += [group["type"]] * group["count"]
-    spare = (scenario["population"]["capacity"] or 0) - len(kinds)
-    return kinds + [scenario["agents"][0]["type"]] * max(spare, 0)
+def agent_types(scenario: dict[str, Any]) -> tuple[list[str], list[bool]]:
+    """Type of each slot, and whether it is kept for a further identity.
+
+    Groups in order, then arrivals by epoch, then further identities in the same order, then spare places like the first
+    group.
+    """
+    arrivals = sorted(scenario["population"]["arrivals"], key=lambda group: int(group["epoch"]))
+    groups = [*scenario["agents"], *arrivals]
+    listed = [group["type"] for group in groups for _ in range(group["count"])]
+    more = [group["type"] for group in groups for _ in range(group["count"] * (group["identities"] - 1))]
+    spare = max((scenario["population"]["capacity"] or 0) - len(listed), 0)
+    kinds = listed + more + [scenario["agents"][0]["type"]] * spare
+    return kinds, [False] * len(listed) + [True] * len(more) + [False] * spare
 
 
 @dataclass(frozen=True)
@@ -321,7 +336,8 @@ def of_agents(source: Source, epoch: int, scope: str | None) -> Values:
     busy = pl.concat([taken["initiator"], taken["counterparty"]]).unique().to_list() if len(taken) else []
     owned = pl.col("balance") + pl.col("deposits")
     earlier = source.states.filter(pl.col("epoch") == epoch - 1).select("agent", before=owned)
-    start = pl.col("before").fill_null(source.rules["initial_budget"])
+    given = pl.when(pl.col("agent").is_in(source.further)).then(0.0).otherwise(source.rules["initial_budget"])
+    start = pl.col("before").fill_null(given)
     joined = now.join(earlier, on="agent", how="left")
     votes = now["votes_received"].sort().to_numpy().astype(float)
     n, total = len(votes), float(votes.sum())

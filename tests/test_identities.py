@@ -380,7 +380,7 @@ def test_income_by_type_counts_no_gift_of_an_owner_to_its_own_identity() -> None
         gained = sum(now.values()) - sum(balance.values())
         assert row["income"] == pytest.approx(gained / len(now), abs=1e-9)
         balance = now
-    assert needs_of(("income",)).agent_before == ("balance",)
+    assert needs_of(("income",)).agent_before == ("balance", "deposits")
 
 
 def test_a_run_with_splits_is_verified_by_its_replay(tmp_path: Path) -> None:
