@@ -226,6 +226,8 @@ class Bench(Protocol):
     replicate: I64  # (n,) replicate of each row
     reputation: F64  # (n,)
     proposed: I64  # (n,) proposals made in this epoch
+    active: Mask  # (n,) whether there is an agent
+    frozen_until: I64  # (n,) first step in which it may deal again; read only, `freeze` sets it
     column: dict[str, Any]  # the lever's own state, as declared by `columns`
 
     def draw(self, row: I64, channel: int = 0) -> F64:
@@ -256,6 +258,7 @@ class Lever:
     neutral: ClassVar[dict[str, float]] = {}
     short_forms: ClassVar[dict[str, str]] = {}
     moves: ClassVar[str] = "nothing"
+    sparse: ClassVar[tuple[str, ...]] = ()  # columns of which only what is said counts: neither 0 nor NaN, any width
 
     def __init_subclass__(cls) -> None:
         _refuse_misspelt(cls, Lever)

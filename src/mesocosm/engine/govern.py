@@ -30,20 +30,11 @@ I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(slots=True)
-class Seat:
-    """What one lever may touch while it is in session (the `api.Bench` it is given)."""
+class Governed:
+    """What a lever may see of the society that it governs, some of it to be changed in place."""
 
-    name: str
-    lever: Lever  # parameters by replicate
-    asked: Lever  # the same as the scenarios have them, whatever was enacted since
+    __slots__ = ()
     batch: Batch
-    is_present: Mask  # (R,) replicates that asked for the lever
-    fired: I64  # (R,) how often it did something in this epoch
-    salt: I64  # (R,) what it has mixed into the seed of every draw
-    is_felt: Mask  # (R,) whether it makes agents feel more of the harm to others
-    column: dict[str, Any] = field(default_factory=dict)
-    charges: Any = False  # (k,) deals of the turn that cost something
 
     @property
     def ledger(self) -> Ledger:
@@ -74,6 +65,32 @@ class Seat:
     def proposed(self) -> I64:
         """(n,) proposals made in this epoch."""
         return self.batch.world.proposed
+
+    @property
+    def active(self) -> Mask:
+        """(n,) whether there is an agent."""
+        return self.batch.world.active
+
+    @property
+    def frozen_until(self) -> I64:
+        """(n,) first step in which an agent may deal again."""
+        return self.batch.world.frozen_until
+
+
+@dataclass(slots=True)
+class Seat(Governed):
+    """What one lever may touch while it is in session (the `api.Bench` it is given)."""
+
+    name: str
+    lever: Lever  # parameters by replicate
+    asked: Lever  # the same as the scenarios have them, whatever was enacted since
+    batch: Batch
+    is_present: Mask  # (R,) replicates that asked for the lever
+    fired: I64  # (R,) how often it did something in this epoch
+    salt: I64  # (R,) what it has mixed into the seed of every draw
+    is_felt: Mask  # (R,) whether it makes agents feel more of the harm to others
+    column: dict[str, Any] = field(default_factory=dict)
+    charges: Any = False  # (k,) deals of the turn that cost something
 
     def draw(self, row: I64, channel: int = 0) -> F64:
         """Keyed uniform draws of this lever alone."""

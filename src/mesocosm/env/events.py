@@ -75,6 +75,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "returned": {"agent": "int", "deposit": "str", "amount": "float"},
     "slashed": {"agent": "int", "deposit": "str", "amount": "float", "payee": "int"},
     "frozen": {"agent": "int", "until_step": "int", "statistic": "float"},
+    "throttled": {"agent": "int", "until_step": "int", "statistic": "float"},
     "refused": {"agent": "int", "rule": "str", "attempt": "str"},
     "enacted": {"lever": "str", "parameter": "str", "value": "str"},
     "killed": {"reason": "str"},
