@@ -93,6 +93,7 @@ ECONOMY: dict[str, SearchStrategy[Any]] = {
     "feed.alpha": st.floats(0, 10),
     "feed.beta": st.floats(0, 10),
     "feed.poster_rate": SHARES,
+    "feed.message_worth": AMOUNTS,
     "tasks.per_epoch": st.integers(0, 4),
     "tasks.budget": st.floats(0, 10),
     "tasks.duration_epochs": st.integers(1, 3),

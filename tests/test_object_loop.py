@@ -25,9 +25,11 @@ POLICIES = ("honest", "opportunistic", "deceptive", "adversarial")
 ADAPTATIONS = ("learning", "frozen")
 #: lever -> parameter -> values to draw, the first one for tests of one lever
 LEVER_MENU: dict[str, dict[str, tuple[Any, ...]]] = {
+    "bonds": {"amount": (0.5, 0.0, 3.0, 1e6)},
     "bandwidth_cap": {"max_actions": (9, 0, 3)},
     "circuit_breaker": {"threshold": (0.2, 0.05, 0.45, 1.0), "cool_down": (10, 1, 3)},
     "externality_internalisation": {"rho_a": (0.5, 0.0, 2.0), "rho_b": (0.5, 0.0, 5.0)},
+    "message_tax": {"price": (0.1, 0.0, 0.9)},
     "oracle": {"reach": (0.5, 1.0, 0.0)},
     "random_audit": {
         "probability": (0.5, 1.0, 0.0, 0.1),
@@ -38,7 +40,9 @@ LEVER_MENU: dict[str, dict[str, tuple[Any, ...]]] = {
     "redraw": {"stream": (1, 0, 99)},
     "reputation_decay": {"decay": (0.5, 0.0, 1.0)},
     "sham": {"rate": (0.5, 0.0, 1.0)},
+    "staking": {"amount": (2.0, 0.0, 0.7, 1e6), "slash": (0.5, 0.0, 1.0), "dispute": (0.8, 0.0, 1.0)},
     "transaction_tax": {"rate": (0.3, 0.0, 1.0)},
+    "vote_normalisation": {"max_weight": (1.0, 0.0, 2.5, 1e9), "share": (0.5, 0.0, 1.0)},
 }
 FIRST = {name: {key: values[0] for key, values in menu.items()} for name, menu in LEVER_MENU.items()}
 GOVERNMENTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -266,6 +270,7 @@ def scenarios(draw: Any) -> dict[str, Any]:
             "post_rate": one(0.1, 0.6),
             "vote_rate": one(0.3, 0.0),
             "beta": one(0.1, 0.0, 7.5),
+            "message_worth": one(0.2, 0.0, 2.0),
         },
         "tasks": {
             "per_epoch": one(1, 0, 9),

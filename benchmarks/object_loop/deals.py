@@ -37,16 +37,17 @@ def trade(play: Play, agents: list[Agent]) -> None:
 def propose(play: Play, agents: list[Agent]) -> list[Deal]:
     """Ask agents for proposals; all decide on the same state."""
     made: list[tuple[Agent, Agent, float, Choice, float]] = []
+    barred = {agent.slot for lever in play.levers for agent in agents if not lever.may_propose(agent)}
     for agent in agents:
-        allowed = [lever.may_propose(agent) for lever in play.levers]
-        if agent.frozen_until > play.step or not all(allowed):
+        if agent.frozen_until > play.step or agent.slot in barred:
             continue
         x = play.draws.uniform(Purpose.DIFFICULTY, agent.slot)
         others = candidates(play, agent)
-        ahead = foretell(play, agent)
+        ahead = foretell(play, agent, others)
         choice = agent.mind.propose(Meeting(agent, others, x, play.step, play.rule, ahead))
         if choice is not None and may_propose(play, agent):
-            made.append((agent, others[choice.candidate], x, choice, ahead.passes_bad[choice.disguise]))
+            passes_bad = ahead[choice.candidate].passes_bad[choice.disguise]
+            made.append((agent, others[choice.candidate], x, choice, passes_bad))
     for agent, *_ in made:
         agent.proposed += 1
     return [draw(play, *proposal) for proposal in made]
@@ -65,14 +66,17 @@ def candidates(play: Play, agent: Agent) -> list[Agent]:
     return [play.crowd[k + (k >= agent.place)] for k in both]
 
 
-def foretell(play: Play, agent: Agent) -> Foresight:
-    """What levers make an agent expect of its proposals; agents that do not learn expect nothing of them."""
+def foretell(play: Play, agent: Agent, others: list[Agent]) -> list[Foresight]:
+    """What levers make an agent expect of proposals to others; agents that do not learn expect nothing of them."""
     if not (agent.mind.learns and play.levers):
-        return play.nothing_ahead
-    ahead = nothing_ahead(len(play.rule.disguise_menu))
-    for lever in play.levers:
-        lever.foresee(agent, ahead)
-    return ahead
+        return [play.nothing_ahead] * len(others)
+    told = []
+    for other in others:
+        ahead = nothing_ahead(len(play.rule.disguise_menu))
+        for lever in play.levers:
+            lever.foresee(agent, other, ahead)
+        told.append(ahead)
+    return told
 
 
 def may_propose(play: Play, agent: Agent) -> bool:
@@ -127,6 +131,8 @@ def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice, passes_bad: f
 def answer(play: Play, deals: list[Deal]) -> None:
     """Counterparties answer; freezes, then rails, then levers come before what they want."""
     limit = play.rule.max_interactions_per_step
+    for lever in play.levers:
+        lever.before_answers(deals)
     for deal in play.in_order(deals):
         a, b = deal.a, deal.b
         admitted = [lever.admits(deal) for lever in play.levers]

@@ -194,14 +194,18 @@ class Expectation:
 
     def _good(self, prospect: Prospect) -> float:
         """u + V - fines, before what is paid, if the outcome is good."""
-        known, p = self._known(prospect), self.evidence.good.expected_p
-        seen = known - self._misread(prospect) + (1.0 - known) * p
-        return self.pays_good + self._value_of_trust(prospect, seen) - prospect.ahead.fine_good
+        known, misread, p = self._known(prospect), self._misread(prospect), self.evidence.good.expected_p
+        ahead, cleared = prospect.ahead, known - misread
+        seen = cleared + (1.0 - known) * p
+        told = cleared * ahead.acclaim - ahead.misread * ahead.forfeit
+        return self.pays_good + self._value_of_trust(prospect, seen) - (ahead.fine_good - told)
 
     def _bad(self, prospect: Prospect, d: int) -> float:
         """The same if it is bad, under a level of disguise."""
-        seen = self._misread(prospect) + (1.0 - self._known(prospect)) * self.evidence.bad[d].expected_p
-        return self.pays_bad[d] + self._value_of_trust(prospect, seen) - prospect.ahead.fine_bad[d]
+        known, misread, ahead = self._known(prospect), self._misread(prospect), prospect.ahead
+        seen = misread + (1.0 - known) * self.evidence.bad[d].expected_p
+        told = misread * ahead.acclaim - (known - misread) * ahead.forfeit
+        return self.pays_bad[d] + self._value_of_trust(prospect, seen) - (ahead.fine_bad[d] - told)
 
     def _known(self, prospect: Prospect) -> float:
         """Chance that the candidate learns the outcome, by itself or through levers."""
@@ -226,7 +230,7 @@ class Expectation:
         trust, weight = prospect.trust, prospect.weight
         moved = (trust * weight + outcome) / (weight + 1.0)
         gain = chance(moved, STANDARD_LOOK, STANDARD_BAR) - chance(trust, STANDARD_LOOK, STANDARD_BAR)
-        value: float = self.rule.patience * prospect.usual_payoff * gain
+        value: float = self.rule.patience * prospect.usual_payoff * prospect.ahead.keeps * gain
         return value
 
     def _pays(self, p_seen: float, p_settled: float, attention: float) -> float:

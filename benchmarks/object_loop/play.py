@@ -11,7 +11,8 @@ from benchmarks.object_loop.chronicle import Event
 from benchmarks.object_loop.expectation import Expectation
 from benchmarks.object_loop.foresight import nothing_ahead
 from benchmarks.object_loop.interaction import Deal
-from benchmarks.object_loop.levers import Lever, levers_of
+from benchmarks.object_loop.lever import Lever
+from benchmarks.object_loop.levers import levers_of
 from benchmarks.object_loop.looks import evidence_of
 from benchmarks.object_loop.minds import MINDS, Mind
 from benchmarks.object_loop.scalar import GAMMA, WORD, Draws, logit, micro, mix, sigmoid

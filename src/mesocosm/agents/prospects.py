@@ -142,8 +142,9 @@ class Gains:
         settled, paid = rule.settle_on_outcome, row.transfers + ahead.cost_a
         worth = TrustValue(row)
         self.trust_good = worth.of(known - unfound * ahead.false_alarm + (1.0 - known) * look.p_good)
-        cleared, accused = known - unfound * ahead.false_alarm, unfound * ahead.false_alarm
-        self.told_good = cleared * ahead.acclaim - accused * ahead.forfeit
+        cleared = known - unfound * ahead.false_alarm
+        # whoever says bad of a good outcome takes what is at stake, whatever the partner knows
+        self.told_good = cleared * ahead.acclaim - ahead.false_alarm * ahead.forfeit
         shown = look.p_good + settled * (1.0 - look.p_good)
         self.payoff_good = payoff_given(rule, look.p_good, shown, look.attention_good)
         self.good = (self.payoff_good + self.trust_good - (ahead.fine_good - self.told_good)) - paid

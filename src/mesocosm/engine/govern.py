@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mesocosm import exact, registry, rng
-from mesocosm.api import Enact, Lever, bind
+from mesocosm.api import Enact, Lever, SocialLever, bind
 from mesocosm.config.parameters import parameter_types
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import Batch
@@ -312,12 +312,14 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
 def expected_by_anybody(batch: Batch, name: str) -> Mask:
     """Whether any agent of a replicate reckons with a lever before it acts: then it can work without acting.
 
-    What deals cost and how harm is felt enter the bars of all but frozen agents; the rest is foreseen by who learns.
+    What deals and messages cost and how harm is felt is weighed by all but frozen agents; the rest is foreseen by who
+    learns.
     Shapes   (R,).
     """
     target, world = registry.find("lever", name).target, batch.world
     reckons = batch.learns if target.foresee is not Lever.foresee else np.zeros(world.n_rows, dtype=np.bool_)
-    if target.cost is not Lever.cost or target.internalise is not Lever.internalise:
+    prices_messages = issubclass(target, SocialLever) and target.message_price is not SocialLever.message_price
+    if target.cost is not Lever.cost or target.internalise is not Lever.internalise or prices_messages:
         reckons = ~batch.blind
     answer: Mask = exact.count_by(world.replicate[reckons], world.n_replicates) > 0
     return answer

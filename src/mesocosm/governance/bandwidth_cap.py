@@ -36,7 +36,7 @@ class BandwidthCap(Lever):
 
         With l proposals left for s steps the price is (1 - l / s) of the running payoff, and nothing where l >= s.
         """
-        steps = (1.0 - ahead.leaves) * ahead.steps_per_epoch
+        steps = np.rint((1.0 - ahead.leaves) * ahead.steps_per_epoch)
         left = np.maximum(np.asarray(self.max_actions) - bench.proposed[ahead.row_a], 0)
         return Foresight(forgone=np.maximum(1.0 - left / steps, 0.0) * ahead.payoff)
 
