@@ -27,7 +27,19 @@ ADAPTATIONS = ("learning", "frozen")
 LEVER_MENU: dict[str, dict[str, tuple[Any, ...]]] = {
     "bonds": {"amount": (0.5, 0.0, 3.0, 1e6)},
     "bandwidth_cap": {"max_actions": (9, 0, 3)},
-    "circuit_breaker": {"threshold": (0.2, 0.05, 0.45, 1.0), "cool_down": (10, 1, 3)},
+    "circuit_breaker": {
+        "threshold": (0.2, 0.05, 0.45, 1.0),
+        "cool_down": (10, 1, 3),
+        "rule": ("window", "cusum"),
+        "window": (10, 1, 3, 12),
+        "limit": (4.0, 0.5, 2.0),
+        "good_rate": (0.2, 0.05),
+        "bad_rate": (0.5, 0.3, 0.1),
+        "tier": ("agent", "throttle", "cluster", "halt", "rising"),
+        "throttle": (2, 0, 5),
+        "cluster_deals": (3, 1, 2),
+        "halt_share": (0.5, 0.1, 1.0),
+    },
     "externality_internalisation": {"rho_a": (0.5, 0.0, 2.0), "rho_b": (0.5, 0.0, 5.0)},
     "message_tax": {"price": (0.1, 0.0, 0.9)},
     "oracle": {"reach": (0.5, 1.0, 0.0)},
@@ -47,6 +59,14 @@ LEVER_MENU: dict[str, dict[str, tuple[Any, ...]]] = {
 FIRST = {name: {key: values[0] for key, values in menu.items()} for name, menu in LEVER_MENU.items()}
 GOVERNMENTS: dict[str, dict[str, dict[str, Any]]] = {
     **{name: {name: block} for name, block in FIRST.items()},
+    **{
+        f"breaker by {rule}, {tier}": {
+            "circuit_breaker": FIRST["circuit_breaker"]
+            | {"rule": rule, "tier": tier, "window": 5, "limit": 1.0, "cluster_deals": 2, "halt_share": 0.3}
+        }
+        for rule in ("window", "cusum")
+        for tier in ("agent", "throttle", "cluster", "halt", "rising")
+    },
     "audit of the proxy": {"random_audit": {**FIRST["random_audit"], "reads": "proxy"}},
     "all at once": FIRST,
 }
