@@ -167,6 +167,9 @@ class Books:
         self.balance[event["agent"]] -= micro(event["fine"])
         self.treasury += micro(event["fine"])
 
+    def _colluding(self, event: Event) -> None:
+        self._audited(event)
+
     def _charged(self, event: Event) -> None:
         self.balance[event["agent"]] -= micro(event["amount"])
         self.treasury += micro(event["amount"])

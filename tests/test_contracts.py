@@ -303,6 +303,7 @@ def test_a_lever_in_force_changes_something_and_can_be_enacted_from_neutral(name
     strong |= {"redraw": {"stream": 1}, "externality_internalisation": {"rho_b": 2.0}}
     strong |= {"staking": {"amount": 200.0}, "bonds": {"amount": 30.0}, "message_tax": {"price": 0.5}}
     strong |= {"vote_normalisation": {"max_weight": 0.1}}
+    strong |= {"collusion_penalty": {"level": 1.0}}
     block = strong.get(name, {"probability": 1.0})
     each = scenario(MIX, governance={name: dict(target.neutral)}, simulation={"epochs": 3})
     parameter, value = next(iter(block.items()))
@@ -435,6 +436,7 @@ def test_a_lever_at_neutral_foretells_nothing(name: str, monkeypatch: pytest.Mon
         assert not np.any(told.fine_good)
         assert not np.any(told.fine_bad or 0.0)
         assert not np.any(told.reveal)
+        assert not np.any(told.sanction)
         assert told.pass_good is None or np.all(told.pass_good == 1.0)
         assert all(np.all(passed == 1.0) for passed in told.pass_bad or ())
         assert all(np.all(above >= 1.0) for above, _ in told.halts)

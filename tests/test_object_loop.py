@@ -40,6 +40,14 @@ LEVER_MENU: dict[str, dict[str, tuple[Any, ...]]] = {
         "cluster_deals": (3, 1, 2),
         "halt_share": (0.5, 0.1, 1.0),
     },
+    "collusion_penalty": {
+        "level": (1.0, 0.8, 0.05, 0.0),
+        "memory": (2, 1, 5),
+        "allowance": (1.0, 2.0, 1.3),
+        "penalty": (3.0, 0.0, 0.7, 1e6),
+        "sanction": ("fine", "freeze", "both"),
+        "cool_down": (10, 1, 3),
+    },
     "externality_internalisation": {"rho_a": (0.5, 0.0, 2.0), "rho_b": (0.5, 0.0, 5.0)},
     "message_tax": {"price": (0.1, 0.0, 0.9)},
     "oracle": {"reach": (0.5, 1.0, 0.0)},
@@ -66,6 +74,13 @@ GOVERNMENTS: dict[str, dict[str, dict[str, Any]]] = {
         }
         for rule in ("window", "cusum")
         for tier in ("agent", "throttle", "cluster", "halt", "rising")
+    },
+    **{
+        f"collusion, {sanction}": {
+            "staking": {"amount": 1.0, "slash": 0.5, "dispute": 0.8},
+            "collusion_penalty": FIRST["collusion_penalty"] | {"sanction": sanction, "memory": 1, "penalty": 60.0},
+        }
+        for sanction in ("freeze", "both")
     },
     "audit of the proxy": {"random_audit": {**FIRST["random_audit"], "reads": "proxy"}},
     "all at once": FIRST,

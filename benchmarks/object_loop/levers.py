@@ -8,6 +8,7 @@ from benchmarks.object_loop.breaker import CircuitBreaker
 from benchmarks.object_loop.foresight import Foresight, believed, usual_payoff
 from benchmarks.object_loop.interaction import Deal
 from benchmarks.object_loop.lever import Lever
+from benchmarks.object_loop.penalty import CollusionPenalty
 from benchmarks.object_loop.pledges import Bonds, Staking, tell_slashed
 from benchmarks.object_loop.scalar import MICRO, micro
 from benchmarks.object_loop.society import Agent
@@ -222,6 +223,7 @@ LEVERS: dict[str, type[Lever]] = {
     for lever in (
         Redraw, Oracle, BandwidthCap, ExternalityInternalisation, TransactionTax, MessageTax, ReputationDecay,
         VoteNormalisation, RandomAudit, Staking, Bonds, Sham, CircuitBreaker,
+        CollusionPenalty,
     )
 }  # fmt: skip
 

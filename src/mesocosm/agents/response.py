@@ -77,7 +77,7 @@ def harm(row: Prospects, efforts: range, disguises: range) -> Iterator[Cell]:
     """
     rule = row.rule
     chance = Acceptance(row, disguises, knows_mates=True)
-    paid = row.transfers + row.foresight.cost_a
+    paid = row.transfers + row.foresight.cost_a + row.foresight.sanction
     for e in efforts:
         q = row.quality(e)
         for d in disguises:

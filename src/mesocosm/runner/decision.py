@@ -28,6 +28,7 @@ from mesocosm.runner.replay import scenario_of
 DEEDS = (
     "input", "posted", "replied", "voted", "flagged", "task_planned", "task_claimed", "task_submitted",
     "task_rejected", "task_completed", "refused", "audited", "frozen", "throttled",
+    "colluding",
 )  # fmt: skip
 
 
