@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from unittest.mock import patch
 
 import numpy as np
+from scipy.stats import binomtest
 
 from mesocosm import registry
 from mesocosm.api import DecisionRequest, Enact, Mask, Policy, Proposals, View
@@ -18,7 +20,7 @@ from mesocosm.engine.loop import play_batch
 from mesocosm.env.events import Opening
 from mesocosm.governance.collusion_penalty import CollusionPenalty
 from mesocosm.measures.dyads import Dyads
-from societies import decide_as_planted, plant, society
+from societies import NULLS, decide_as_planted, plant, society
 
 #: measured without a fine, so that nobody keeps away from anybody because of the test
 WATCH: dict[str, Any] = {"collusion_penalty": {"penalty": 0.0}}
@@ -101,3 +103,32 @@ def shocked(epochs: int) -> tuple[Scenario, dict[int, Enact]]:
         governance=WATCH | {"bandwidth_cap": {"max_actions": 1}},
     )  # fmt: skip
     return each, {epochs // 2: Enact("bandwidth_cap", "max_actions", 1000)}
+
+
+def figures(runs: int, epochs: int) -> None:
+    """Print the figures of docs/design/detectors.md: runs with a flag at any epoch's end, with their interval."""
+    plant_ring()
+    seeds = range(1000, 1000 + runs)
+
+    def say(what: str, found: set[tuple[int, int, int]]) -> None:
+        hit = len({run for run, _, _ in found})
+        interval = binomtest(hit, runs).proportion_ci(0.95, method="wilson")
+        print(f"{what}: {100 * hit / runs:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]")
+
+    for name, agents in NULLS.items():
+        say(name, flagged_in(society(agents, epochs, governance=WATCH), seeds))
+    each, decide = popular(epochs)
+    say("an agent to whom all turn", flagged_in(each, seeds, decide))
+    each, orders = shocked(epochs)
+    say("a shock to all", flagged_in(each, seeds, orders=orders))
+    for tight in (0.0, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0):
+        found = flagged_in(with_ring(tight, 10), seeds)
+        say(f"a ring, tight {tight:g}, 10 epochs", {pair for pair in found if pair[1] >= 20 - RING})
+        say("   others in the same runs", {pair for pair in found if pair[1] < 20 - RING})
+    for size in (2, 3, 4, 6):
+        found = flagged_in(society({"honest": 20 - size, "adversarial": size}, 10, governance=WATCH), seeds)
+        say(f"{size} adversaries, 10 epochs", {pair for pair in found if pair[1] >= 20 - size})
+
+
+if __name__ == "__main__":
+    figures(int(sys.argv[1]), int(sys.argv[2]))

@@ -26,7 +26,7 @@ ADAPTATIONS = ("learning", "frozen")
 #: lever -> parameter -> values to draw, the first one for tests of one lever
 LEVER_MENU: dict[str, dict[str, tuple[Any, ...]]] = {
     "bonds": {"amount": (0.5, 0.0, 3.0, 1e6)},
-    "bandwidth_cap": {"max_actions": (9, 0, 3)},
+    "bandwidth_cap": {"max_actions": (12, 0, 3)},
     "circuit_breaker": {
         "threshold": (0.2, 0.05, 0.45, 1.0),
         "cool_down": (10, 1, 3),
