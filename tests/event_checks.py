@@ -61,8 +61,8 @@ class Presence:
         elif kind == "agent_state":
             assert event["active"] == (agent in self.here)
         elif kind == "frozen":
-            assert event["until_step"] >= self.frozen.get(agent, 0), "a freeze shortens no other"
-            self.frozen[agent] = event["until_step"]
+            assert event["until_step"] >= self.frozen.get(event["agent"], 0), "a freeze shortens no other"
+            self.frozen[event["agent"]] = event["until_step"]
         elif kind == "interaction":
             self._meet(event)
         elif kind in TOOL_OF:

@@ -118,7 +118,7 @@ def test_the_steps_are_log_likelihood_ratios_and_their_mean_turns_at_the_tipping
 def test_where_the_bad_rate_is_not_above_the_good_one_nothing_adds_up(rates: tuple[float, float]) -> None:
     assert likelihood_step([0.0, 0.5, 1.0], *rates).tolist() == [0.0, 0.0, 0.0]
     assert float(tipping_signal(*rates)) == 1.0
-    block = {"rule": "cusum", "good_rate": rates[0], "bad_rate": rates[1], "limit": 0.1}
+    block: dict[str, Any] = {"rule": "cusum", "good_rate": rates[0], "bad_rate": rates[1], "limit": 0.1}
     assert not play([under(**block)]).events("frozen")
 
 
@@ -233,7 +233,7 @@ def trips_of(played: Any) -> dict[int, list[Event]]:
 
 
 def test_a_cluster_is_the_agent_and_those_it_dealt_with_often() -> None:
-    block = {"tier": "cluster", "window": 8, "cluster_deals": 3}
+    block: dict[str, Any] = {"tier": "cluster", "window": 8, "cluster_deals": 3}
     played = play([under(agents={"adversarial": 3, "deceptive": 3, "honest": 2}, **block)])
     deals = {deal["seq"]: deal for deal in played.events("interaction")}
     last: dict[int, list[int]] = {}
@@ -320,7 +320,8 @@ def expected_signals(rule: str | None, adaptation: str, threshold: float = 0.4) 
     table, rule_of = open_batch([each], [7]).table, each.conduct
     effort = np.array([deal["effort"] for deal in play([each]).events("interaction")])
     q = rule_of.q_low + (rule_of.q_high - rule_of.q_low) * effort
-    return 1.0 - (q * table.expected_p[0] + (1.0 - q) * table.expected_p[1])
+    signal: np.ndarray[Any, Any] = 1.0 - (q * table.expected_p[0] + (1.0 - q) * table.expected_p[1])
+    return signal
 
 
 @pytest.mark.parametrize("rule", RULES)
