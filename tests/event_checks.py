@@ -70,6 +70,7 @@ class Presence:
         elif kind == "agent_state":
             assert event["active"] == (agent in self.here)
         elif kind == "frozen":
+            assert event["until_step"] >= self.frozen.get(event["agent"], 0), "a freeze shortens no other"
             self.frozen[event["agent"]] = event["until_step"]
         elif kind == "interaction":
             self._meet(event)
@@ -185,6 +186,9 @@ class Books:
     def _audited(self, event: Event) -> None:
         self.balance[event["agent"]] -= micro(event["fine"])
         self.treasury += micro(event["fine"])
+
+    def _colluding(self, event: Event) -> None:
+        self._audited(event)
 
     def _charged(self, event: Event) -> None:
         self.balance[event["agent"]] -= micro(event["amount"])

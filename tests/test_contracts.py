@@ -306,6 +306,7 @@ def test_a_lever_in_force_changes_something_and_can_be_enacted_from_neutral(name
     strong |= {"staking": {"amount": 200.0}, "bonds": {"amount": 30.0}, "message_tax": {"price": 0.5}}
     strong |= {"transparency_ledger": {"coverage": 1.0}, "moderator_agent": {"reach": 1.0}}
     strong |= {"vote_normalisation": {"max_weight": 0.1}}
+    strong |= {"collusion_penalty": {"level": 1.0}}
     block = strong.get(name, {"probability": 1.0})
     agents: Any = SPLITTERS if name in ("identity_cost", "sybil_cap", "probation") else MIX
     each = scenario(agents, governance={name: dict(target.neutral)}, simulation={"epochs": 3})
@@ -439,6 +440,7 @@ def test_a_lever_at_neutral_foretells_nothing(name: str, monkeypatch: pytest.Mon
         assert not np.any(told.fine_good)
         assert not np.any(told.fine_bad or 0.0)
         assert not np.any(told.reveal)
+        assert not np.any(told.sanction)
         assert told.pass_good is None or np.all(told.pass_good == 1.0)
         assert told.pass_taking is None or np.all(told.pass_taking == 1.0)
         assert all(np.all(passed == 1.0) for passed in told.pass_bad or ())

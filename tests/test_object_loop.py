@@ -26,8 +26,28 @@ ADAPTATIONS = ("learning", "frozen")
 #: lever -> parameter -> values to draw, the first one for tests of one lever
 LEVER_MENU: dict[str, dict[str, tuple[Any, ...]]] = {
     "bonds": {"amount": (0.5, 0.0, 3.0, 1e6)},
-    "bandwidth_cap": {"max_actions": (9, 0, 3)},
-    "circuit_breaker": {"threshold": (0.2, 0.05, 0.45, 1.0), "cool_down": (10, 1, 3)},
+    "bandwidth_cap": {"max_actions": (12, 0, 3)},
+    "circuit_breaker": {
+        "threshold": (0.2, 0.05, 0.45, 1.0),
+        "cool_down": (10, 1, 3),
+        "rule": ("window", "cusum"),
+        "window": (10, 1, 3, 12),
+        "limit": (4.0, 0.5, 2.0),
+        "good_rate": (0.2, 0.05),
+        "bad_rate": (0.5, 0.3, 0.1),
+        "tier": ("agent", "throttle", "cluster", "halt", "rising"),
+        "throttle": (2, 0, 5),
+        "cluster_deals": (3, 1, 2),
+        "halt_share": (0.5, 0.1, 1.0),
+    },
+    "collusion_penalty": {
+        "level": (1.0, 0.8, 0.05, 0.0),
+        "memory": (2, 1, 5),
+        "leeway": (1.0, 2.0, 1.3),
+        "penalty": (3.0, 0.0, 0.7, 1e6),
+        "sanction": ("fine", "freeze", "both"),
+        "cool_down": (10, 1, 3),
+    },
     "externality_internalisation": {"rho_a": (0.5, 0.0, 2.0), "rho_b": (0.5, 0.0, 5.0)},
     "message_tax": {"price": (0.1, 0.0, 0.9)},
     "identity_cost": {"price": (5.0, 0.0), "deposit": (1.0, 0.0)},
@@ -51,6 +71,21 @@ ON_IDENTITIES = {"identity_cost", "sybil_cap"}  # they do nothing where nobody m
 FIRST = {name: {key: values[0] for key, values in menu.items()} for name, menu in LEVER_MENU.items()}
 GOVERNMENTS: dict[str, dict[str, dict[str, Any]]] = {
     **{name: {name: block} for name, block in FIRST.items()},
+    **{
+        f"breaker by {rule}, {tier}": {
+            "circuit_breaker": FIRST["circuit_breaker"]
+            | {"rule": rule, "tier": tier, "window": 5, "limit": 1.0, "cluster_deals": 2, "halt_share": 0.3}
+        }
+        for rule in ("window", "cusum")
+        for tier in ("agent", "throttle", "cluster", "halt", "rising")
+    },
+    **{
+        f"collusion, {sanction}": {
+            "staking": {"amount": 1.0, "slash": 0.5, "dispute": 0.8},
+            "collusion_penalty": FIRST["collusion_penalty"] | {"sanction": sanction, "memory": 1, "penalty": 60.0},
+        }
+        for sanction in ("freeze", "both")
+    },
     "audit of the proxy": {"random_audit": {**FIRST["random_audit"], "reads": "proxy"}},
     "all at once": FIRST,
 }

@@ -34,6 +34,7 @@ from mesocosm.config.load import bundled_scenarios, load_scenario
 from mesocosm.engine import bargain, identities, learn, rails, season, settle
 from mesocosm.env import leniency
 from mesocosm.errors import UsageError
+from mesocosm.governance import circuit_breaker
 from mesocosm.governance.circuit_breaker import CircuitBreaker
 from mesocosm.governance.random_audit import RandomAudit
 from trajectory import play
@@ -176,6 +177,8 @@ BROKEN: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "what the informed know": ("glosten_milgrom", _half_informed),
     "Bayes' rule after an answer": ("price_path", _stubborn),
     "the breaker's threshold": ("bookkeeping", _nervous_breaker),
+    "the mean of a window": ("breaker_window", _times(circuit_breaker, "window_mean", 1.1)),
+    "the evidence in a signal": ("breaker_cusum", _times(circuit_breaker, "likelihood_step", 1.2)),
     "the refill of a bucket": ("bookkeeping", _lavish_bucket),
     "what an identity brings": ("sybil_stake", _times(identities, "accepted_proposals", 0.9)),
     "who casts ballots": ("sybil_stake", _idle_voters),

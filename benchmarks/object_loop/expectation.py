@@ -146,11 +146,12 @@ class Expectation:
         best = Terms(-math.inf, 0, 0, 0)
         for t in transfers:
             passes = prospect.ahead.passes_taking if self.tau[t] < 0.0 else 1.0
+            paid = self.paid[t] + prospect.ahead.sanction
             a_good = self._accepts(prospect, self.evidence.good, t) * passes
-            good = a_good * (u_good - self.paid[t])
+            good = a_good * (u_good - paid)
             for d in disguises:
                 a_bad = self._accepts(prospect, self.evidence.bad[d], t) * prospect.ahead.passes_bad[d] * passes
-                bad = a_bad * (u_bad[d] - self.paid[t])
+                bad = a_bad * (u_bad[d] - paid)
                 gap, a_gap = good - bad, a_good - a_bad
                 for e in efforts:
                     value = bad + q[e] * gap - cost[d, e] * (a_bad + q[e] * a_gap)
@@ -170,7 +171,7 @@ class Expectation:
                 a_bad = 1.0 if prospect.is_mate else self._accepts(prospect, look, t)
                 a_bad *= prospect.ahead.passes_bad[d] * passes
                 harm = (1.0 - q) * (1.0 - look.expected_p) * rule.h
-                cost = self.paid[t] + self._toil(prospect, d, 0)
+                cost = self.paid[t] + prospect.ahead.sanction + self._toil(prospect, d, 0)
                 value = harm * a_bad - rule.harm_cost_weight * cost * (a_bad + q * (a_good - a_bad))
                 if value > best.value:
                     best = Terms(value, 0, d, t)

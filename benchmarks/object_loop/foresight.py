@@ -17,7 +17,8 @@ class Foresight:
                  the outcome comes to light; misread: chance that it does, but wrongly; halts: (signal above which a
                  deal is risky, credits that the risk costs); forfeit: credits to be lost if the outcome comes to light
                  as bad; acclaim: what it is worth that it comes to light as good; forgone: what a proposal costs in
-                 others that can then not be made; keeps: share of the worth of trust that levers leave.
+                 others that can then not be made; keeps: share of the worth of trust that levers leave; sanction:
+                 credits that dealing with this partner again costs, however it turns out.
     """
 
     fine_good: float
@@ -31,6 +32,7 @@ class Foresight:
     forgone: float = 0.0
     keeps: float = 1.0
     passes_taking: float = 1.0  # chance that any with a transfer below 0 is let through
+    sanction: float = 0.0
 
 
 def nothing_ahead(levels: int) -> Foresight:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.object_loop.breaker import CircuitBreaker
 from benchmarks.object_loop.foresight import Foresight, believed, usual_payoff
 from benchmarks.object_loop.interaction import Deal
 from benchmarks.object_loop.lever import Lever
+from benchmarks.object_loop.penalty import CollusionPenalty
 from benchmarks.object_loop.pledges import Bonds, Staking, tell_slashed
 from benchmarks.object_loop.scalar import MICRO, micro
 from benchmarks.object_loop.society import Agent
 
 if TYPE_CHECKING:
     from benchmarks.object_loop.play import Play
-
-WINDOW = 10
 
 
 class Redraw(Lever):
@@ -262,65 +261,12 @@ class Sham(Lever):
                 self.fired += 1
 
 
-class CircuitBreaker(Lever):
-    """Freezes agents whose last accepted proposals look too toxic."""
-
-    name = "circuit_breaker"
-    phase = 70
-
-    def __init__(self, play: Play, params: dict[str, Any]) -> None:
-        super().__init__(play, params)
-        self.ring: dict[int, list[float | None]] = {}
-        self.place: dict[int, int] = {}
-        self.risky: dict[int, int] = {}  # accepted proposals that looked worse than the threshold
-
-    def on_settle(self, deals: list[Deal]) -> None:
-        """Note 1 - p; freeze where ten of them average above the threshold."""
-        until = self.play.step + 1 + self.params["cool_down"]
-        tripped: list[tuple[Deal, float]] = []
-        for deal in deals:
-            if not deal.accepted:
-                continue
-            slot, toxic = deal.a.slot, 1.0 - deal.traces.p
-            ring = self.ring.setdefault(slot, [None] * WINDOW)
-            place = self.place.get(slot, 0)
-            ring[place] = toxic
-            self.place[slot] = (place + 1) % WINDOW
-            self.risky[slot] = self.risky.get(slot, 0) + (toxic > self.params["threshold"])
-            statistic = mean(ring)
-            if statistic is not None and statistic > self.params["threshold"]:
-                self.ring[slot] = [None] * WINDOW
-                deal.a.frozen_until = max(deal.a.frozen_until, until)
-                deal.a.freezes += 1
-                tripped.append((deal, statistic))
-        for deal, statistic in tripped:
-            self.play.log("frozen", deal.seq, agent=deal.a.slot, until_step=until, statistic=statistic)
-        self.fired += len(tripped)
-
-    def foresee(self, agent: Agent, other: Agent, ahead: Foresight) -> None:
-        """A deal that will probably look worse than the threshold costs its share of a freeze, which comes once a
-        window and loses cool_down usual payoffs.
-        """
-        rule, params = self.play.rule, self.params
-        risk = believed(rule, 1.0 / WINDOW, agent.freezes, self.risky.get(agent.slot, 0))
-        ahead.halts.append((params["threshold"], params["cool_down"] * usual_payoff(rule, agent) * risk))
-
-
-def mean(ring: Iterable[float | None]) -> float | None:
-    """Mean of a full window; None while it is not full."""
-    total = None
-    for value in ring:
-        if value is None:
-            return None
-        total = value if total is None else total + value
-    return None if total is None else total / WINDOW
-
-
 LEVERS: dict[str, type[Lever]] = {
     lever.name: lever
     for lever in (
         Redraw, Oracle, BandwidthCap, ExternalityInternalisation, TransactionTax, MessageTax, ReputationDecay,
         VoteNormalisation, RandomAudit, Staking, Bonds, Sham, CircuitBreaker, SybilCap, IdentityCost, Probation,
+        CollusionPenalty,
     )
 }  # fmt: skip
 

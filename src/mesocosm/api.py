@@ -233,6 +233,7 @@ class Bench(Protocol):
     arrived_epoch: I64  # (n,) epoch at whose start the agent came or its identity was opened; huge if not so far
     active: Mask  # (n,) who is there
     rule: Any  # public rules of the economy without levers, aligned with all rows
+    frozen_until: I64  # (n,) first step in which it may deal again; read only, `freeze` sets it
     column: dict[str, Any]  # the lever's own state, as declared by `columns`
 
     def draw(self, row: I64, channel: int = 0) -> F64:
@@ -279,6 +280,7 @@ class Lever(IdentityRules):
     neutral: ClassVar[dict[str, float]] = {}
     short_forms: ClassVar[dict[str, str]] = {}
     moves: ClassVar[str] = "nothing"
+    sparse: ClassVar[tuple[str, ...]] = ()  # columns of which only what is said counts: neither 0 nor NaN, any width
 
     def __init_subclass__(cls) -> None:
         _refuse_misspelt(cls, Lever)

@@ -138,7 +138,7 @@ class Gains:
         rule, look, ahead = row.rule, row.look, row.foresight
         unfound = 1.0 - rule.discovery
         known = rule.discovery + unfound * ahead.reveal
-        settled, paid = rule.settle_on_outcome, row.transfers + ahead.cost_a
+        settled, paid = rule.settle_on_outcome, row.transfers + ahead.cost_a + ahead.sanction
         worth = TrustValue(row)
         self.trust_good = worth.of(known - unfound * ahead.false_alarm + (1.0 - known) * look.p_good)
         cleared = known - unfound * ahead.false_alarm

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from mesocosm.analysis.evidence import Case, measure_claims
+from mesocosm.analysis.governance_cases import GOVERNANCE_CASES
 from mesocosm.analysis.identity_cases import IDENTITY_CASES
 from mesocosm.analysis.information_cases import INFORMATION_CASES
 from mesocosm.analysis.market_cases import MARKET_CASES
@@ -121,7 +122,7 @@ def line_of(finding: Finding) -> dict[str, Any]:
 
 def validation_cases() -> dict[str, Case]:
     """Every case by the name of its scenario."""
-    builders = (*MARKET_CASES, *INFORMATION_CASES, *SOCIETY_CASES, *IDENTITY_CASES)
+    builders = (*MARKET_CASES, *INFORMATION_CASES, *SOCIETY_CASES, *IDENTITY_CASES, *GOVERNANCE_CASES)
     return {case.scenario: case for case in (build() for build in builders)}
 
 

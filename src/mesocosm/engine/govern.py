@@ -30,8 +30,8 @@ I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-class Scene:
-    """What a lever sees of the world beside its own columns."""
+class Governed:
+    """What a lever may see of the society that it governs, some of it to be changed in place."""
 
     __slots__ = ()
     batch: Batch
@@ -91,9 +91,14 @@ class Scene:
         """Public rules without levers, by row."""
         return self.batch.by_row
 
+    @property
+    def frozen_until(self) -> I64:
+        """(n,) first step in which an agent may deal again."""
+        return self.batch.world.frozen_until
+
 
 @dataclass(slots=True)
-class Seat(Scene):
+class Seat(Governed):
     """What one lever may touch while it is in session (the `api.Bench` it is given)."""
 
     name: str

@@ -105,13 +105,14 @@ class Foresight:
     oversight: Any = 0.0  # chance that they say good of a bad one
     forfeit: Any = 0.0  # credits it loses if the outcome comes to light as bad, to its partner or through levers
     acclaim: Any = 0.0  # what it is worth to it, in credits, that the outcome comes to light as good
+    sanction: Any = 0.0  # credits it loses for dealing with this partner again, however it turns out
     forgone: Any = 0.0  # credits that making a proposal costs in others that can then not be made
     keeps: Any = 1.0  # share of what trust is worth that levers leave it
     halts: list[tuple[Any, Any]] = field(default_factory=list)  # where expected 1-p exceeds the first, lose the second
 
     def join(self, other: Foresight) -> None:
         """Add what another lever foretells, which acts after those joined before and has the last word."""
-        for name in ("fine_good", "forfeit", "acclaim", "forgone"):
+        for name in ("fine_good", "forfeit", "acclaim", "forgone", "sanction"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.keeps = self.keeps * other.keeps
         self.false_alarm = (1.0 - other.reveal) * self.false_alarm + other.false_alarm
