@@ -36,7 +36,7 @@ def trade(play: Play, agents: list[Agent]) -> None:
 
 def propose(play: Play, agents: list[Agent]) -> list[Deal]:
     """Ask agents for proposals; all decide on the same state."""
-    made: list[tuple[Agent, Agent, float, Choice, float]] = []
+    made: list[tuple[Agent, Agent, float, Choice, tuple[float, float]]] = []
     barred = {agent.slot for lever in play.levers for agent in agents if not lever.may_propose(agent)}
     for agent in agents:
         if agent.frozen_until > play.step or agent.slot in barred:
@@ -46,8 +46,9 @@ def propose(play: Play, agents: list[Agent]) -> list[Deal]:
         ahead = foretell(play, agent, others)
         choice = agent.mind.propose(Meeting(agent, others, x, play.step, play.rule, ahead))
         if choice is not None and may_propose(play, agent):
-            passes_bad = ahead[choice.candidate].passes_bad[choice.disguise]
-            made.append((agent, others[choice.candidate], x, choice, passes_bad))
+            told = ahead[choice.candidate]
+            passes = told.passes_good, told.passes_bad[choice.disguise]
+            made.append((agent, others[choice.candidate], x, choice, passes))
     for agent, *_ in made:
         agent.proposed += 1
     return [draw(play, *proposal) for proposal in made]
@@ -94,7 +95,7 @@ def may_propose(play: Play, agent: Agent) -> bool:
     return True
 
 
-def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice, passes_bad: float) -> Deal:
+def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice, passes: tuple[float, float]) -> Deal:
     """What the proposal would lead to, what it shows of that, and what the counterparty makes of it."""
     rule, draws = play.in_force, play.draws
     effort, disguise = rule.effort_menu[choice.effort], rule.disguise_menu[choice.disguise]
@@ -124,7 +125,7 @@ def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice, passes_bad: f
         c_a=c_a,
         c_b=c_b,
         leniency=a.leniency_of(b, rule.leniency),
-        passes_bad=passes_bad,
+        passes=passes,
     )
 
 
@@ -174,8 +175,9 @@ def learn_from_answer(play: Play, deal: Deal) -> None:
         return
     rule, if_good, if_bad = play.rule, play.evidence.good, play.evidence.bad[deal.level]
     q = outcome_chance(rule, deal.effort, a.skill, deal.x)
-    through = q + (1.0 - q) * deal.passes_bad
-    q = q / through if through > 0.0 else q  # of the deals that levers let through
+    passes_good, passes_bad = deal.passes
+    through = q * passes_good + (1.0 - q) * passes_bad
+    q = q * passes_good / through if through > 0.0 else q  # of the deals that levers let through
 
     def yes(bar: float) -> float:
         """Chance of a yes from a partner that judges by a bar, as far as the initiator knows."""

@@ -147,7 +147,7 @@ class Expectation:
         for t in transfers:
             passes = prospect.ahead.passes_taking if self.tau[t] < 0.0 else 1.0
             paid = self.paid[t] + prospect.ahead.sanction
-            a_good = self._accepts(prospect, self.evidence.good, t) * passes
+            a_good = self._accepts(prospect, self.evidence.good, t) * prospect.ahead.passes_good * passes
             good = a_good * (u_good - paid)
             for d in disguises:
                 a_bad = self._accepts(prospect, self.evidence.bad[d], t) * prospect.ahead.passes_bad[d] * passes
@@ -166,7 +166,8 @@ class Expectation:
         best = Terms(-math.inf, 0, 0, 0)
         for t in range(len(self.tau)):
             passes = prospect.ahead.passes_taking if self.tau[t] < 0.0 else 1.0
-            a_good = passes * (1.0 if prospect.is_mate else self._accepts(prospect, self.evidence.good, t))
+            a_good = 1.0 if prospect.is_mate else self._accepts(prospect, self.evidence.good, t)
+            a_good *= prospect.ahead.passes_good * passes
             for d, look in enumerate(self.evidence.bad):
                 a_bad = 1.0 if prospect.is_mate else self._accepts(prospect, look, t)
                 a_bad *= prospect.ahead.passes_bad[d] * passes

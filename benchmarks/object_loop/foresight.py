@@ -33,6 +33,7 @@ class Foresight:
     keeps: float = 1.0
     passes_taking: float = 1.0  # chance that any with a transfer below 0 is let through
     sanction: float = 0.0
+    passes_good: float = 1.0  # chance that a good outcome is let through
 
 
 def nothing_ahead(levels: int) -> Foresight:

@@ -49,8 +49,15 @@ class Lever:
         """What each ballot of a voter counts, given what it would count and how many the voter casts."""
         return weight
 
+    def public_record(self, agent: Agent) -> tuple[float, float]:
+        """Good and bad outcomes of an agent that everybody can read of now."""
+        return 0.0, 0.0
+
     def foresee(self, agent: Agent, other: Agent, ahead: Foresight) -> None:
         """Add what the agent should expect of an own proposal to another beside its cost."""
+
+    def on_step(self, agents: list[Agent]) -> None:
+        """Act when a step begins."""
 
     def may_propose(self, agent: Agent) -> bool:
         """Whether the agent may propose now."""

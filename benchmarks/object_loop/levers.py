@@ -11,6 +11,7 @@ from benchmarks.object_loop.lever import Lever
 from benchmarks.object_loop.penalty import CollusionPenalty
 from benchmarks.object_loop.pledges import Bonds, Staking, tell_slashed
 from benchmarks.object_loop.scalar import MICRO, micro
+from benchmarks.object_loop.scrutiny import ModeratorAgent, TransparencyLedger
 from benchmarks.object_loop.society import Agent
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ LEVERS: dict[str, type[Lever]] = {
     for lever in (
         Redraw, Oracle, BandwidthCap, ExternalityInternalisation, TransactionTax, MessageTax, ReputationDecay,
         VoteNormalisation, RandomAudit, Staking, Bonds, Sham, CircuitBreaker, SybilCap, IdentityCost, Probation,
-        CollusionPenalty,
+        CollusionPenalty, TransparencyLedger, ModeratorAgent,
     )
 }  # fmt: skip
 

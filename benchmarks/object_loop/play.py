@@ -93,6 +93,17 @@ class Play:
         agent.reputation = value
         agent.prior = sigmoid(self.prior_logit + value)
 
+    def read_public_record(self, agent: Agent) -> None:
+        """Let what is on record of an agent move what strangers think of it: (w m0 + alpha) / (w + alpha + beta)."""
+        good = bad = 0.0
+        for lever in self.levers:
+            more_good, more_bad = lever.public_record(agent)
+            good, bad = good + more_good, bad + more_bad
+        if good + bad > 0.0:
+            strength = self.rule.prior_strength
+            start = sigmoid(self.prior_logit + agent.reputation)
+            agent.prior = (good + strength * start) / (good + bad + strength)
+
     def tasks_by_number(self) -> list[Task]:
         """Open tasks, the oldest first."""
         return sorted((task for task in self.board if task is not None), key=lambda task: task.number)
@@ -121,6 +132,11 @@ class Play:
         for agent in self.agents:
             agent.tokens = min(agent.tokens + rule.rate_limit_refill, rule.rate_limit_capacity)
             agent.dealings = 0
+        self.turn = 0
+        for lever in self.levers:
+            lever.on_step(self.agents)
+        for agent in self.crowd:
+            self.read_public_record(agent)
         if self.has_feed:
             self.feed.rank(rule.alpha, rule.beta)
         stride = 1 if rule.turns == "simultaneous" else MANY_TURNS
