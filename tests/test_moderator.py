@@ -187,7 +187,7 @@ def test_among_honest_agents_a_moderator_costs_the_deals_that_looked_bad_by_acci
 
 
 @pytest.mark.parametrize(
-    "proxy", [{}, {"calibration": "bayes", "prior": 0.8}, {"noise": "gaussian"}, {"noise": "uniform"}]
+    "proxy", [{}, {"calibration": "bayes", "prior": 0.2}, {"noise": "gaussian"}, {"noise": "uniform"}]
 )
 def test_agents_know_how_often_an_outcome_looks_suspicious(proxy: dict[str, Any]) -> None:
     each = moderated(
