@@ -29,6 +29,7 @@ from mesocosm.analysis.study_plot import figure_of_study
 from mesocosm.analysis.study_record import save_study, study_as_dict
 from mesocosm.analysis.study_words import study_sentences
 from mesocosm.cli.main import main
+from mesocosm.config.load import load_scenario, with_overrides
 from mesocosm.config.study import Design, study_from_dict
 from mesocosm.errors import ConfigError, UsageError
 
@@ -307,6 +308,26 @@ def test_a_parameter_sweep_plays_every_combination(tmp_path: Path) -> None:
         (results.per_seed["arm"] == results.design.arms[4]) & (results.per_seed["seed"] == 1001)
     )
     assert math.isclose(row["acceptance_rate"][0], np.mean([one["acceptance_rate"] for one in alone.rows]))
+
+
+def test_sweeps_of_scenarios_changed_in_python_keep_apart_and_those_of_one_name_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MESOCOSM_RUNS", str(tmp_path))
+    base = load_scenario("baseline")
+
+    def played(h: float, name: str = "") -> StudyResults:
+        plan = mc.ParameterSweep(with_overrides(base, [f"payoff.h={h}"]), seeds=2, epochs=1, controls=False, name=name)
+        plan.add_variation("payoff.theta", [0.4])
+        return plan.run_sweep(n_workers=1)
+
+    found = [played(1.0), played(3.0)]
+    assert found[0].folder != found[1].folder
+    assert not any(one.flags and "changed" in one.flags[0] for one in found)
+    played(1.0, "mine")
+    again = played(3.0, "mine")
+    assert "what is played as base, theta=0.4 changed" in again.flags[0]
+    assert "amended when there were results" in repr(again)
 
 
 def test_a_parameter_sweep_refuses_what_cannot_be(tmp_path: Path) -> None:

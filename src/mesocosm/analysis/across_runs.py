@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm.analysis.statistics import PairedEffect, paired_effect
-from mesocosm.config.load import scenario_to_dict
+from mesocosm.config.load import deciding_part
 from mesocosm.config.yaml_source import dotted
 from mesocosm.errors import UsageError
 from mesocosm.runner.runner import Run, load_run
 
 F64 = NDArray[np.float64]
-#: parts of a scenario that make no other society
-_IDLE = ("scenario_id", "motif", "description", "metrics_to_track", "log")
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def across_runs(runs: Sequence[str | Path | Run]) -> AcrossRuns:
     groups: dict[str, list[Run]] = {}
     asked: dict[str, dict[str, Any]] = {}
     for run in loaded:
-        flat = dict(_flat(_deciding(run)))
+        flat = dict(_flat(deciding_part(run.scenario)))
         groups.setdefault(repr(sorted(flat.items())), []).append(run)
         asked.setdefault(repr(sorted(flat.items())), flat)
     first = next(iter(asked.values()))
@@ -100,12 +98,6 @@ def across_runs(runs: Sequence[str | Path | Run]) -> AcrossRuns:
         societies.append(Society(name, tuple(sorted(members, key=lambda run: run.seed)), differs))
     shared = [name for name in loaded[0].rows[0] if name != "epoch" and all(name in run.rows[0] for run in loaded)]
     return AcrossRuns(tuple(societies), tuple(shared))
-
-
-def _deciding(run: Run) -> dict[str, Any]:
-    told = {key: value for key, value in scenario_to_dict(run.scenario).items() if key not in _IDLE}
-    told["simulation"] = {key: value for key, value in told["simulation"].items() if key != "seed"}
-    return told
 
 
 def _flat(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Any]]:

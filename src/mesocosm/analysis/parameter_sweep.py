@@ -19,6 +19,7 @@ from mesocosm.config.load import load_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.config.study import Design, study_from_dict
 from mesocosm.errors import UsageError
+from mesocosm.runner.cells import content_hash
 from mesocosm.runner.table import Share
 
 
@@ -44,13 +45,14 @@ class ParameterSweep:
 
         Params   seeds: how many, from 1000 on; primary: the metric on which verdicts are given; smallest_effect: the
                  least change of it that would matter; metrics: further ones; controls: run sham, redraw and oracle too;
-                 name: of the study, and so of its directory; by default sweep_ and the scenario's.
+                 name: of the study, and so of its directory; by default sweep_ and the scenario's, with eight digits
+                 of what a loaded scenario plays, so that scenarios changed in Python keep directories apart.
         Raises   ConfigError with every mistake of the scenario.
         """
         self.base = base_scenario if isinstance(base_scenario, Scenario) else load_scenario(base_scenario)
         self.variations: list[dict[str, Any]] = []
         self._asked: dict[str, Any] = {
-            "study_id": name or f"sweep_{self.base.scenario_id}"[:64],
+            "study_id": name or _name_of(self.base, isinstance(base_scenario, Scenario)),
             "base": self.base.scenario_id,
             "epochs": epochs,
             "primary": primary,
@@ -102,3 +104,8 @@ class ParameterSweep:
         Raises   as `design`; MesocosmError when a run fails or the disk refuses.
         """
         return sweep(self.design, workers=n_workers, executor=executor, output=output, progress=progress)
+
+
+def _name_of(base: Scenario, is_loaded: bool) -> str:
+    told = f"sweep_{base.scenario_id}"
+    return f"{told[:55]}_{content_hash(base)[:8]}" if is_loaded else told[:64]

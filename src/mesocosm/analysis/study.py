@@ -14,9 +14,10 @@ from mesocosm.analysis.economies import tried_arms
 from mesocosm.analysis.equivalence import Verdict, verdict_of
 from mesocosm.analysis.multiplicity import Family, holm, max_t
 from mesocosm.analysis.proportions import Proportion
+from mesocosm.analysis.registration import amendments
 from mesocosm.analysis.robustness import Influence, rank_influences, sign_share
 from mesocosm.analysis.statistics import AUTO, BCA, PairedEffect, T, paired_effect
-from mesocosm.analysis.study_plan import StudyPlan, amendments, plan_study, play_study, study_folder
+from mesocosm.analysis.study_plan import StudyPlan, plan_study, play_study, study_folder
 from mesocosm.config.study import BASE, Design, load_study, study_from_dict, study_to_dict
 from mesocosm.errors import UsageError
 from mesocosm.runner.cells import CellStore
@@ -68,7 +69,8 @@ class StudyResults:
         arms, worlds = len(self.design.arms), len(self.settings)
         where = f" in {worlds} settings" if worlds > 1 else ""
         told = f"{arms} arm{'s' * (arms != 1)}{where} on {self.design.study.primary}"
-        return f"StudyResults({self.design.study.study_id}: {told}, {len(self.seeds)} paired seeds)"
+        late = ", amended when there were results" if self.amended else ""
+        return f"StudyResults({self.design.study.study_id}: {told}, {len(self.seeds)} paired seeds{late})"
 
     @property
     def settings(self) -> tuple[str, ...]:

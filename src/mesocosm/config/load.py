@@ -30,6 +30,8 @@ OTHERS = {
     "scenarios": "a scenario; `mesocosm run` runs it, and a study names it as its base.",
     "studies": "a study; `mesocosm sweep` plays it.",
 }
+#: parts of a scenario that say nothing about what happens
+_IDLE = ("scenario_id", "motif", "description", "metrics_to_track", "log")
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 
 
@@ -83,6 +85,19 @@ def scenario_from_dict(mapping: Mapping[str, Any], overrides: Overrides = ()) ->
 def scenario_to_dict(scenario: Scenario) -> dict[str, Any]:
     """A resolved scenario as plain values: every key with its value, ready for JSON or YAML."""
     return dict(plain_values(scenario.model_dump(mode="python"), Source("")))
+
+
+def deciding_part(scenario: Scenario) -> dict[str, Any]:
+    """What of a scenario decides its runs beside the seed: everything but its name, texts, metrics and log.
+
+    Example
+        >>> renamed = load_scenario("baseline", ["scenario_id=other", "simulation.seed=9"])
+        >>> deciding_part(renamed) == deciding_part(load_scenario("baseline"))
+        True
+    """
+    told = {key: value for key, value in scenario_to_dict(scenario).items() if key not in _IDLE}
+    told["simulation"] = {key: value for key, value in told["simulation"].items() if key != "seed"}
+    return told
 
 
 def with_overrides(scenario: Scenario, overrides: Overrides) -> Scenario:
