@@ -94,6 +94,28 @@ def test_too_few_seeds_to_find_anything_are_told(tmp_path: Path) -> None:
     assert {one.verdict.kind for one in few.contrasts if one.arm == "audit"} == {VerdictKind.UNDECIDED}
 
 
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_a_report_of_too_few_seeds_says_nothing_that_contradicts_it(seeds: int, tmp_path: Path) -> None:
+    few = sweep(design(seeds=seeds, smallest_effect=5.0, robustness=None), workers=1, output=tmp_path)
+    told = " ".join(study_sentences(few))
+    assert f"{seeds} seeds are too few" in told
+    for word in ("has no effect", "Against expectation", "clearly"):
+        assert word not in told
+    kinds = {one.verdict.kind for one in few.contrasts}
+    assert kinds == {VerdictKind.UNDECIDED, VerdictKind.EXACTLY_ZERO}
+    assert figure_of_study(few)
+
+
+def test_of_a_single_arm_no_shares_are_told(tmp_path: Path) -> None:
+    arms = {"audit": STUDY["arms"]["audit"]}
+    one = sweep(design(arms=arms, settings={}, robustness=None), workers=1, output=tmp_path)
+    told = " ".join(study_sentences(one))
+    assert "toxicity_true falls by more than 0.02 in the one arm." in told
+    assert "of 1 arms" not in told
+    assert study_as_dict(one)["contrasts"][0]["p_holm"] < 0.05
+    assert one.design.study.alpha == 0.05
+
+
 def test_arms_of_all_settings_are_one_family(found: StudyResults) -> None:
     assert [(one.setting, one.arm) for one in found.contrasts] == [
         (setting, arm) for setting in ("as it is", "harsher") for arm in ("audit", "off", "tax")

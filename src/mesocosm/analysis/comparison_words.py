@@ -200,9 +200,19 @@ def signed(value: float, digits: int = 3) -> str:
 
 def interval(effect: PairedEffect, digits: int = 3) -> str:
     """The confidence interval in brackets."""
-    if not math.isfinite(effect.low):
+    return span(effect.low, effect.high, digits)
+
+
+def span(low: float, high: float, digits: int = 3) -> str:
+    """The ends of an interval in brackets, where there is one.
+
+    Example
+        >>> span(-0.5, 0.25, 2), span(float("nan"), float("nan"))
+        ('[-0.50, +0.25]', '[no interval]')
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
         return "[no interval]"
-    return f"[{signed(effect.low, digits)}, {signed(effect.high, digits)}]"
+    return f"[{signed(low, digits)}, {signed(high, digits)}]"
 
 
 def chance(effect: PairedEffect) -> str:

@@ -100,6 +100,7 @@ class StudyResults:
             verdict = verdict_of(
                 effect, study.smallest_effect, expected,
                 alpha=study.alpha, adjusted=p_value, interval=(low, high), family=max(family.size, 1),
+                can_tell=family.can_reject(study.alpha),
             )  # fmt: skip
             found.append(Contrast(setting, arm, effect, low, high, float(adjusted[number]), p_value, verdict))
         return tuple(found)

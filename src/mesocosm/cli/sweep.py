@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mesocosm import registry
-from mesocosm.analysis.comparison_words import digits_of, interval, signed
+from mesocosm.analysis.comparison_words import digits_of, interval, signed, span
 from mesocosm.analysis.pilot import Pilot, run_pilot
 from mesocosm.analysis.study import StudyResults, read_study, with_seeds
 from mesocosm.analysis.study_plan import StudyPlan, missing_cells, plan_study, play_study, study_folder
@@ -179,9 +179,9 @@ def _table(found: StudyResults, setting: str) -> Iterator[str]:
     contrasts = [contrast for contrast in found.contrasts if contrast.setting == setting]
     base = next((contrast.effect.base for contrast in contrasts), float("nan"))
     digits = max((digits_of(contrast.effect) for contrast in contrasts), default=3)
-    rows = [[f"base {base:.{digits}f}", "change", f"{confidence:.0f} %, all arms", "p max-T", "Holm", "verdict"]]
+    rows = [[f"base {base:.{digits}f}", "change", f"{confidence:g} %, all arms", "p max-T", "Holm", "verdict"]]
     for contrast in contrasts:
-        ends = f"[{signed(contrast.low, digits)}, {signed(contrast.high, digits)}]"
+        ends = span(contrast.low, contrast.high, digits)
         p_values = [_p(contrast.p_max_t), _p(contrast.p_holm)]
         rows.append([contrast.arm, signed(contrast.effect.change, digits), ends, *p_values, short_verdict(contrast)])
     for name in found.design.controls:
