@@ -10,6 +10,7 @@ import numpy as np
 from mesocosm.analysis.aggregation import Runs, differing_metrics
 from mesocosm.analysis.comparison import BASE, CHANGED, FROZEN, LEARNING, Comparison
 from mesocosm.analysis.multiplicity import holm
+from mesocosm.analysis.overlap import Difference
 from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.config.overrides import paths_of
 
@@ -154,7 +155,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
-def digits_of(effect: PairedEffect, digits: int = 3) -> int:
+def digits_of(effect: PairedEffect | Difference, digits: int = 3) -> int:
     """Digits with which an interval neither looks as if it held 0 when it does not, nor as if it had no width."""
     half = 0.5 * (effect.high - effect.low)
     while digits < DIGITS_MOST and (

@@ -15,6 +15,7 @@ from mesocosm.config.study_schema import TUNING_SEEDS
 from mesocosm.errors import UsageError
 from mesocosm.runner.table import Share
 
+PILOT = "pilot"  # the directory within a study's that its pilot is kept in
 PILOT_LEAST = 5
 
 
@@ -69,7 +70,7 @@ def run_pilot(
     told = study_to_dict(design.study) | {"seeds": {"tuning": count}, "robustness": None, "controls": False}
     smaller = study_from_dict(told, design.start)
     plan = plan_study(smaller, plugins)
-    place = folder / "pilot"
+    place = folder / PILOT
     play_study(plan, place, workers=workers, progress=progress)
     found, study = read_study(plan, place), design.study
     family = len(found.contrasts)

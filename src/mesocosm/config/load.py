@@ -31,7 +31,7 @@ OTHERS = {
     "studies": "a study; `mesocosm sweep` plays it.",
 }
 #: parts of a scenario that say nothing about what happens
-_IDLE = ("scenario_id", "motif", "description", "metrics_to_track", "log")
+IDLE = ("scenario_id", "motif", "description", "metrics_to_track", "log")
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 
 
@@ -95,7 +95,7 @@ def deciding_part(scenario: Scenario) -> dict[str, Any]:
         >>> deciding_part(renamed) == deciding_part(load_scenario("baseline"))
         True
     """
-    told = {key: value for key, value in scenario_to_dict(scenario).items() if key not in _IDLE}
+    told = {key: value for key, value in scenario_to_dict(scenario).items() if key not in IDLE}
     told["simulation"] = {key: value for key, value in told["simulation"].items() if key != "seed"}
     return told
 

@@ -46,6 +46,7 @@ CONTROLS: dict[str, dict[str, Any]] = {
     "oracle": {"governance.oracle.reach": 1.0},
 }
 _NAME_MAX = 60
+_STUDY_ID = re.compile(r"""(?:^|[{,])\s*["']?study_id["']?\s*:""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def is_study(source: str | Path) -> bool:
     if source in bundled_studies():
         return True
     try:
-        return re.search(r"^study_id\s*:", Path(source).read_text(encoding="utf-8"), re.MULTILINE) is not None
+        return _STUDY_ID.search(Path(source).read_text(encoding="utf-8")) is not None
     except (OSError, ValueError):
         return False
 
