@@ -24,7 +24,7 @@ from mesocosm.log.files import is_abandoned
 from mesocosm.runner import table
 from mesocosm.runner.cells import Cell, CellStore, decode_cell, name_cells
 from mesocosm.runner.drive import Plan, drive
-from mesocosm.runner.sweep import in_shard
+from mesocosm.runner.sweep import FIRST_STEPS, _first_soon, in_shard
 from mesocosm.runner.table import blocks_of, run_all
 
 STUDY: dict[str, Any] = {
@@ -154,7 +154,7 @@ def test_a_shard_that_cannot_be_is_refused(tmp_path: Path, shard: tuple[int, int
 
 def test_merging_what_is_no_sweep_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    with pytest.raises(MesocosmError, match="no cells of a sweep"):
+    with pytest.raises(UsageError, match="no cells of a sweep"):
         play_study(small(), tmp_path / "here", merge=[tmp_path / "other"])
 
 
@@ -169,6 +169,21 @@ def test_blocks_hold_every_run_once_and_are_about_equal(monkeypatch: pytest.Monk
         assert sorted(place for block in blocks for place in block) == list(range(len(pairs)))
         assert max(map(len, blocks)) - min(map(len, blocks)) <= 2
         assert len(blocks) % parts == 0
+
+
+def test_the_first_blocks_are_short_so_that_something_is_kept_within_seconds() -> None:
+    base = load_scenario("baseline")
+    pairs = [(base, seed) for seed in range(1800)]
+    for workers in (1, 2, 4):
+        blocks = list(blocks_of(pairs, workers))
+        soon = _first_soon(pairs, blocks, workers)
+        assert sorted(place for block in soon for place in block) == list(range(1800))
+        sizes = [table.work_of(pairs, block) for block in soon]
+        assert max(sizes) <= 500_000
+        if max(table.work_of(pairs, block) for block in blocks) >= FIRST_STEPS:
+            assert max(sizes[:workers]) <= max(sizes) / 3 + 500
+    few = [[0, 1], [2]]
+    assert _first_soon(pairs, few, 2) == few, "what is short anyway is not parted"
 
 
 def test_pairs_of_any_structure_run_together_in_their_own_order() -> None:
