@@ -25,7 +25,7 @@ from mesocosm.analysis.statistics import (
     paired_effect,
 )
 from mesocosm.config.load import load_scenario, scenario_to_dict, with_overrides
-from mesocosm.config.overrides import Overrides, paths_of
+from mesocosm.config.overrides import Overrides, paths_of, refuse_set_twice
 from mesocosm.config.schema import Scenario
 from mesocosm.config.study import CONTROLS
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
@@ -194,6 +194,8 @@ def _check_words(changes: list[str], base: list[str], adaptations: list[str]) ->
     """Refuse what a comparison sets itself, and agents that there are not."""
     if not changes:
         raise UsageError("nothing to compare: give a change, as in governance.random_audit.probability=0.2.")
+    refuse_set_twice(changes)
+    refuse_set_twice(base, "--base")
     for path in paths_of([*changes, *base]):
         if path in SET_HERE:
             raise UsageError(f"{path}: a comparison sets this itself. Use {SET_HERE[path]} instead.")
