@@ -93,7 +93,7 @@ def branch_point(run: str | Path | Run, at: int, changes: Sequence[str], keep_or
 
     Raises   as `branch` does.
     """
-    log = read_log(run.path if isinstance(run, Run) else directory.find_run(run))
+    log = read_log(run.path if isinstance(run, Run) else directory.find_log(run))
     scenario = scenario_of(log)
     if scenario.simulation.seed != log.header.seed:
         scenario = with_overrides(scenario, [f"simulation.seed={log.header.seed}"])
