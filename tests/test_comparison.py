@@ -170,13 +170,20 @@ def test_any_scenario_object_can_be_compared_and_progress_is_told() -> None:
         (AUDIT, {"adaptations": ()}, "learning, frozen"),
         (AUDIT, {"adaptations": "frozn"}, "Did you mean frozen"),
         (AUDIT, {"confidence": 95}, "between 0 and 1"),
+        (None, {}, "changes: a text or a list of texts, and nothing is neither"),
+        ([3], {}, "changes: a text or a list of texts"),
+        ({"payoff.theta": 0.4}, {}, "changes: a text or a list of texts"),
+        (AUDIT, {"metrics": 3}, "metrics: a text or a list of texts"),
+        (AUDIT, {"seeds": None}, "seeds: how many, or a list of them"),
+        (AUDIT, {"seeds": True}, "seeds: how many, or a list of them"),
+        (AUDIT, {"seeds": [1.5, 2]}, "every seed is a whole number"),
         (["adaptation=frozen"], {}, "--adaptation"),
         ([*AUDIT, "simulation.seed=7"], {}, "--first-seed"),
         (AUDIT, {"base": ["adaptation=frozen"]}, "--adaptation"),
         (AUDIT, {"base": "simulation.seed = 7"}, "--first-seed"),
     ],
 )
-def test_a_comparison_of_nothing_is_refused(changes: list[str], options: dict[str, Any], told: str) -> None:
+def test_a_comparison_of_nothing_is_refused(changes: Any, options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         compare("baseline", changes, **options)
 

@@ -400,6 +400,22 @@ def test_both_are_there_in_python(runs: dict[str, Run], tmp_path: Path) -> None:
     assert mc.diff(runs["full"], other).epoch == 2
 
 
+@pytest.mark.parametrize("at", [2.5, "2", True, None])
+def test_a_branch_goes_on_from_a_whole_epoch_only(runs: dict[str, Run], at: Any) -> None:
+    with pytest.raises(UsageError, match="an epoch is a whole number, from 0 to 2"):
+        mc.branch(runs["full"], at=at, changes=[AUDIT])
+
+
+def test_a_branch_over_seeds_is_told_without_a_stray_line(
+    runs: dict[str, Run], tmp_path: Path, capsys: Captured
+) -> None:
+    words = ["branch", str(runs["full"].path), "--at", "1", "--set", AUDIT, "--output", str(tmp_path / "b")]
+    assert main([*words, "--seeds", "2", "--no-plot"]) == 0
+    told = capsys.readouterr().out
+    assert "\n\n\n" not in told
+    assert "\n\nrun  " in told
+
+
 def test_a_branch_alone_is_compared_with_its_parent(
     runs: dict[str, Run], branches: dict[str, Run], tmp_path: Path, capsys: Captured
 ) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from mesocosm.analysis.pilot import run_pilot
 from mesocosm.analysis.statistics import paired_effect
 from mesocosm.analysis.study import StudyResults, read_study, sweep, with_seeds
 from mesocosm.analysis.study_plan import plan_study, play_study
-from mesocosm.analysis.study_plot import figure_of_study
+from mesocosm.analysis.study_plot import figure_of_study, plot_study
 from mesocosm.analysis.study_record import save_study, study_as_dict
 from mesocosm.analysis.study_words import study_sentences
 from mesocosm.cli.main import main
@@ -357,11 +358,60 @@ def test_a_parameter_sweep_refuses_what_cannot_be(tmp_path: Path) -> None:
     plan = mc.ParameterSweep("baseline")
     with pytest.raises(UsageError, match="nothing varies yet"):
         plan.generate_scenarios()
-    plan.add_variation("payoff.thta", [1])
-    with pytest.raises(UsageError, match="varied already"):
-        plan.add_variation("payoff.thta", [2])
+    plan.add_variation("payoff.theta", [0.4])
+    with pytest.raises(UsageError, match=r"^payoff.theta is varied already"):
+        plan.add_variation("payoff.theta", [0.3])
+    with pytest.raises(UsageError, match=r"payoff with payoff\.theta is varied already"):
+        plan.add_variation("payoff", [{"theta": 0.3}])
     with pytest.raises(ConfigError, match=r"Did you mean payoff\.theta\?"):
-        plan.run_sweep()
+        plan.add_variation("payoff.thta", [1])
+    with pytest.raises(ConfigError, match="needs at least one value"):
+        plan.add_variation("payoff.h", [])
+    with pytest.raises(ConfigError, match="expected a number"):
+        plan.add_variation("payoff.h", ["much"])
+    for wrong in (0.5, "abc", {"a": 1}, None):
+        with pytest.raises(UsageError, match="give a list of values"):
+            plan.add_variation("payoff.h", wrong)  # type: ignore[arg-type]
+    assert [one["param_path"] for one in plan.variations] == ["payoff.theta"]
+    for workers in (2.5, "a", True, 0):
+        with pytest.raises(UsageError, match=r"workers: .*from 1"):
+            plan.run_sweep(workers, output=tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_parameter_sweep_takes_a_single_metric_as_plain_text_and_any_list_of_values() -> None:
+    plan = mc.ParameterSweep("baseline", seeds=2, epochs=1, metrics="brier")
+    plan.add_variation("payoff.theta", np.array([0.3, 0.4]))  # type: ignore[arg-type]
+    assert plan.design.study.metrics == ("brier",)
+    assert plan.design.arms == ("theta=0.3", "theta=0.4")
+    with pytest.raises(UsageError, match="metrics: a text or a list of texts"):
+        mc.ParameterSweep("baseline", metrics=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [None, 5, [1]])
+def test_a_study_that_is_none_is_refused_in_words(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match="a study is named by a text or a path"):
+        mc.sweep(wrong)
+    with pytest.raises(ConfigError, match="a scenario is named by a text or a path"):
+        mc.compare(wrong, "payoff.theta=0.4")
+
+
+def test_a_study_may_be_given_as_plain_values(tmp_path: Path) -> None:
+    asked = STUDY | {"seeds": 2, "epochs": 1, "settings": {}, "robustness": None, "controls": False}
+    assert mc.sweep(asked, workers=1, output=tmp_path).design.arms == ("audit", "off", "tax")
+    with pytest.raises(ConfigError, match="study_id"):
+        mc.sweep({})
+    for workers in ("a", 2.5, True):
+        with pytest.raises(UsageError, match="a whole number from 1"):
+            mc.sweep(asked, workers=workers, output=tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_name_that_no_font_can_show_is_drawn_without_a_word(tmp_path: Path) -> None:
+    asked = STUDY | {"seeds": 2, "epochs": 1, "settings": {}, "robustness": None, "controls": False}
+    asked["arms"] = {"audit \U0001f50d": STUDY["arms"]["audit"]}
+    found = mc.sweep(asked, workers=1, output=tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(plot_study(found, tmp_path)) == 2
 
 
 # --- on the command line

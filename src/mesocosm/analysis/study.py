@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -200,7 +200,7 @@ def _trial(found: StudyResults, arm: str) -> Trial:
 
 
 def sweep(
-    study: str | Path | Design,
+    study: str | Path | Mapping[str, Any] | Design,
     *,
     seeds: int | None = None,
     workers: int | None = None,
@@ -211,18 +211,21 @@ def sweep(
 ) -> StudyResults:
     """Play what is missing of a study and read all of it.
 
-    Params   study: bundled name, path, or a loaded study; seeds: how many, instead of what the file says; workers:
-             processes, all cores if not given; executor: local or ray; output: directory, by default
+    Params   study: bundled name, path, plain values, or a loaded study; seeds: how many, instead of what the file says;
+             workers: processes, all cores if not given; executor: local or ray; output: directory, by default
              study_STUDY_ID under the run root, which goes on where it was; plugins: files of policies, levers and
              metrics that take part.
     Raises   ConfigError with every mistake of the study; MesocosmError when a run fails or the disk refuses.
     """
-    design = study if isinstance(study, Design) else load_study(study)
+    design = study_from_dict(study) if isinstance(study, Mapping) else study
+    design = design if isinstance(design, Design) else load_study(design)
     if seeds is not None:
         design = with_seeds(design, seeds)
     plan = plan_study(design, plugins)
     folder = Path(output) if output is not None else study_folder(design)
-    play_study(plan, folder, workers=workers or default_workers(), executor=executor, progress=progress)
+    play_study(
+        plan, folder, workers=default_workers() if workers is None else workers, executor=executor, progress=progress
+    )
     return read_study(plan, folder)
 
 

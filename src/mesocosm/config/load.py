@@ -7,6 +7,7 @@ Example
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -122,6 +123,10 @@ def read_named(source: str | Path, folder: Path, noun: str) -> tuple[bytes, str]
     Params   source: a bundled name, or a path; folder: where the bundled ones are; noun: what such a file is called.
     Raises   ConfigError when there is none, with the nearest name.
     """
+    given: Any = source
+    if not isinstance(given, str | os.PathLike):
+        told = f"a {noun} is named by a text or a path, and {shown_value(given)} is neither"
+        raise ConfigError([Mistake("", told)])
     bundled = sorted(file.stem for file in folder.glob("*.yaml"))
     is_name = isinstance(source, str) and not re.search(r"[/\\]|\.ya?ml$", source)
     if is_name and source in bundled:

@@ -135,6 +135,9 @@ def parent_of(run: str | Path | Run) -> Path:
 
 def _check_epoch(log: Log, scenario: Scenario, at: int) -> None:
     epochs, known = scenario.simulation.epochs, len(log.checkpoints)
+    given: Any = at
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise UsageError(f"at={given!r}: an epoch is a whole number, from 0 to {epochs - 1}.")
     if not 0 <= at < epochs:
         raise UsageError(f"--at {at}: this run has epochs 0 to {epochs - 1}.")
     if at > known:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mesocosm.errors import UsageError, nearest
 from mesocosm.runner.cells import Cell, CellStore
@@ -60,10 +61,14 @@ def play_sweep(
     A kill at any moment loses the blocks being played, at most some fifteen seconds' work each, and nothing else.
 
     Params   folder: the sweep's directory; workers: processes, or cores asked of Ray; executor: local or ray.
-    Raises   MesocosmError when a cell cannot be played or the disk refuses.
+    Raises   UsageError for workers or an executor that there cannot be; MesocosmError when a cell cannot be played or
+             the disk refuses.
     """
     if executor not in EXECUTORS:
         raise UsageError(f"unknown executor {executor!r}. {nearest(executor, EXECUTORS)}")
+    given: Any = workers
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise UsageError(f"{given!r} workers: a whole number from 1 to {WORKERS_MAX:,}.")
     if not 1 <= workers <= WORKERS_MAX:
         raise UsageError(f"{workers} workers: from 1 to {WORKERS_MAX:,}.")
     began = time.perf_counter()
