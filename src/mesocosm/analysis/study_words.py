@@ -43,7 +43,7 @@ def study_sentences(found: StudyResults) -> Iterator[str]:
     if not can_tell:
         yield (
             f"{len(found.seeds)} seeds are too few: the smallest p value they allow is {family.least:.3f}, so nothing "
-            f"can be told from luck at {100 * study.confidence:g} %, on no metric."
+            f"can be told from luck at {100 * study.confidence:g} %, on any metric."
         )
     yield from _counted(found)
     if can_tell:
