@@ -6,6 +6,7 @@ Colours are told apart by everyone (Okabe and Ito's palette), lines also by thei
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,9 @@ def write_figure(figure: Any, folder: Path, name: str) -> list[Path]:
         facts = {"Software": None} if ending == "png" else {"Date": None, "Creator": None}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=150, metadata=facts)
+            with warnings.catch_warnings():  # of characters that no font here has: a box stands for them
+                warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
+                figure.savefig(path, dpi=150, metadata=facts)
         except OSError as error:
             raise MesocosmError(f"{path}: cannot write this picture: {error.strerror or error}.") from error
         written.append(path)

@@ -159,7 +159,7 @@ def _flag_idle_levers(batch: Batch, outcome: Outcome) -> None:
         for name in (name for name, count in fired.items() if not count):
             told = f"the lever {name} never fired: it did nothing at all"
             if expected_by_anybody(batch, name)[replicate]:
-                told = f"the lever {name} acted on no deal: any effect it had is that of agents who expected it to"
+                told = f"the lever {name} could only work through agents who expect it, for it acted on no deal"
             outcome.flags[replicate].append(told)
 
 

@@ -201,7 +201,7 @@ def load_run(name: str | Path = directory.LATEST) -> Run:
 
     Returns  the run; of a cut one, the epochs that were completed.
     """
-    path = directory.find_run(name)
+    path = directory.find_log(name)
     log = read_log(path)
     manifest = directory.read_manifest(path) if path.is_dir() else {}
     end = log.end
