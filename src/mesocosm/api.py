@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mesocosm.env.bidding import TRADE_VISIBLE, Trader
 from mesocosm.env.economy import take
 from mesocosm.env.foresight import Ahead, Foresight, Terms
 from mesocosm.env.interaction import Deals
@@ -61,6 +62,7 @@ VISIBLE: dict[str, dict[str, str]] = {
         "is_mate": "(k,) whether the initiator belongs to the agent's coalition",
         "luck": "(k,) keyed uniform of the agent's own",
     },
+    **TRADE_VISIBLE,
 }
 
 
@@ -167,19 +169,20 @@ class DecisionRequest(NamedTuple):
 
 def _refuse_misspelt(kind: type, contract: type) -> None:
     """A method that is nearly one of the contract's was meant to be it, and would be ignored in silence."""
-    hooks = [name for name in vars(contract) if not name.startswith("_") and callable(getattr(contract, name))]
+    hooks = [name for name in dir(contract) if not name.startswith("_") and callable(getattr(contract, name))]
     for name, member in vars(kind).items():
-        if name.startswith("_") or name in vars(contract) or not callable(member):
+        if name.startswith("_") or name in hooks or not callable(member):
             continue
         close = difflib.get_close_matches(name, hooks, n=1, cutoff=0.8)
         if close:
             raise UsageError(f"{kind.__name__}.{name}: nothing calls a method of that name. Did you mean {close[0]}?")
 
 
-class Policy:
+class Policy(Trader):
     """How agents of one kind behave: a frozen dataclass whose fields are its parameters (numbers or columns).
 
-    A policy decides for many rows at once and writes as if for one. It never sees v, effort, disguise or a type.
+    A policy decides for many rows at once and writes as if for one. It never sees v, effort, disguise or a type. What it
+    does in the market, unless it says otherwise, is in `env.bidding.Trader`.
     """
 
     sees: ClassVar[tuple[str, ...]] = ()
