@@ -181,8 +181,8 @@ def _refuse_misspelt(kind: type, contract: type) -> None:
 class Policy(Trader):
     """How agents of one kind behave: a frozen dataclass whose fields are its parameters (numbers or columns).
 
-    A policy decides for many rows at once and writes as if for one. It never sees v, effort, disguise or a type. What it
-    does in the market, unless it says otherwise, is in `env.bidding.Trader`.
+    A policy decides for many rows at once and writes as if for one. It never sees v, effort, disguise or a type.
+    What it does in the market, unless it says otherwise, is in `env.bidding.Trader`.
     """
 
     sees: ClassVar[tuple[str, ...]] = ()

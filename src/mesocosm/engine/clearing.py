@@ -11,7 +11,7 @@ from mesocosm import exact
 from mesocosm.engine.batch import Batch
 from mesocosm.env.bidding import seen_chance
 from mesocosm.env.bounties import REFUSAL_NAMES, BountyStatus, Refusal, in_turns
-from mesocosm.env.market import Handed, NewBounty
+from mesocosm.env.market import BountyTerms, Handed
 from mesocosm.env.panel import panel_right
 
 F64 = NDArray[np.float64]
@@ -20,7 +20,7 @@ At = tuple[I64, I64]
 NOBODY = -1
 
 
-def post(batch: Batch, row: I64, new: NewBounty) -> I64:
+def post(batch: Batch, row: I64, new: BountyTerms) -> I64:
     """Post bounties of rows. Returns: refusal (k,). Moves: poster -> escrow."""
     world = batch.world
     limit = exact.micro(np.broadcast_to(np.asarray(batch.by_row.budget_per_epoch, dtype=np.float64), world.n_rows)[row])
@@ -90,7 +90,7 @@ def deliver(batch: Batch, row: I64, number: I64, handed: Handed) -> I64:
 def verify(batch: Batch, replicate: I64, number: I64, verdict: I64, votes: I64) -> I64:
     """Give verdicts by so many votes that the work is good. Returns: refusal (k,)."""
     refusal = batch.world.market.verify(replicate, number, verdict)
-    _judged(batch, "work_verified", (replicate, number), verdict, votes, refusal)
+    _judged(batch, "work_verified", (replicate, number), {"verdict": verdict, "votes": votes}, refusal)
     refuse(batch, "verify", replicate, number, refusal)
     return refusal
 
@@ -113,7 +113,8 @@ def decide(batch: Batch, replicate: I64, number: I64, verdict: I64, votes: I64) 
     before = market.verdict[_places(batch, replicate, number)]
     refusal = market.decide(batch.world.ledger, replicate, number, verdict)
     overturned = verdict != np.where(before == 0, 1, before)
-    _judged(batch, "dispute_decided", (replicate, number), verdict, votes, refusal, {"overturned": overturned})
+    said = {"verdict": verdict, "votes": votes, "overturned": overturned}
+    _judged(batch, "dispute_decided", (replicate, number), said, refusal)
     refuse(batch, "decide", replicate, number, refusal)
     return refusal
 
@@ -161,9 +162,7 @@ def refund(batch: Batch, replicate: I64, number: I64, reason: str, is_leaving: A
     return refusal
 
 
-def refuse(
-    batch: Batch, operation: str, replicate: I64, number: I64, refusal: I64, row: I64 | None = None
-) -> None:
+def refuse(batch: Batch, operation: str, replicate: I64, number: I64, refusal: I64, row: I64 | None = None) -> None:
     """Log requests that were refused, with the reason of each."""
     bad = np.flatnonzero(refusal != Refusal.none)
     if not len(bad):
@@ -180,16 +179,14 @@ def _places(batch: Batch, replicate: I64, number: I64) -> At:
     return replicate, batch.world.market.locate(replicate, number)[0]
 
 
-def _judged(
-    batch: Batch, kind: str, which: At, verdict: I64, votes: I64, refusal: I64, more: dict[str, Any] | None = None
-) -> None:
+def _judged(batch: Batch, kind: str, which: At, said: dict[str, NDArray[Any]], refusal: I64) -> None:
+    """Log what panels said."""
     replicate, number = which
     market = batch.world.market
     done = np.flatnonzero(refusal == Refusal.none)
     size = np.broadcast_to(np.asarray(batch.economy.at(replicate).panel_size), len(replicate)).astype(np.int64)
     at = _places(batch, replicate[done], number[done])
-    columns = {"bounty": number[done], "verdict": verdict[done], "votes": votes[done], "of": size[done]}
-    columns |= {name: column[done] for name, column in (more or {}).items()}
+    columns = {"bounty": number[done], "of": size[done]} | {name: column[done] for name, column in said.items()}
     market.last_seq[at] = batch.emit_for(kind, replicate[done], columns, market.last_seq[at])
 
 

@@ -19,7 +19,7 @@ from mesocosm.engine.observe import build_view, same_coalition, trust_between
 from mesocosm.env.bidding import awarded
 from mesocosm.env.bounties import BountyStatus, Refusal
 from mesocosm.env.economy import take
-from mesocosm.env.market import Handed, NewBounty
+from mesocosm.env.market import BountyTerms, Handed
 from mesocosm.env.panel import accuracy_on_bad, votes_of
 from mesocosm.env.payoff import outcome_chance
 from mesocosm.rng import Purpose
@@ -211,7 +211,7 @@ def _post(batch: Batch) -> None:
     deadline = batch.epoch - 1 + np.broadcast_to(np.asarray(rule.deadline_epochs), k).astype(np.int64)
     on_submission = np.broadcast_to(np.asarray(rule.on_submission), k).astype(np.int64)
     if k:
-        clearing.post(batch, row, NewBounty(exact.micro(offer[wants]), value, deadline, on_submission))
+        clearing.post(batch, row, BountyTerms(exact.micro(offer[wants]), value, deadline, on_submission))
 
 
 class Invited(NamedTuple):
@@ -230,12 +230,12 @@ def _invite(batch: Batch, at: At) -> tuple[Invited, I64]:
     n = np.minimum(batch.structure.bidders, count - 1)
     for j in range(int(n.max(initial=0))):
         luck = batch.uniform_at(Purpose.INVITE, replicate, (market.number[at] << INVITED_BITS) + j)
-        place = (luck * np.maximum(count - 1 - j, 1)).astype(np.int64)
+        place: I64 = (luck * np.maximum(count - 1 - j, 1)).astype(np.int64)
         for known in np.sort(taken, axis=1, kind="stable").T:  # skip those who are taken, from the first on
             place += place >= known
         taken = np.concatenate([taken, np.where(j < n, place, np.iinfo(np.int64).max)[:, None]], axis=1)
-    of, j = np.nonzero(np.arange(taken.shape[1] - 1) < n[:, None])
-    row = crowd.row[crowd.start[replicate[of]] + taken[of, j + 1]]
+    of, k = np.nonzero(np.arange(taken.shape[1] - 1) < n[:, None])
+    row = crowd.row[crowd.start[replicate[of]] + taken[of, k + 1]]
     able = (world.frozen_until[row] <= batch.step) & _inside(batch, row)
     return Invited(row[able], of[able]), n
 

@@ -53,7 +53,7 @@ TRADE_VISIBLE: dict[str, dict[str, str]] = {
 }
 
 
-class Conduct(NamedTuple):
+class Way(NamedTuple):
     """Levels of effort and disguise that a worker chooses."""
 
     effort: I64  # (k,)
@@ -76,23 +76,24 @@ class Trader:
 
     def bid(self, view: Any) -> F64:
         """Credits to ask for, (k,), 0 for no bid: the equilibrium bid of a bidder who works with full effort."""
-        return equilibrium_bid(view, *plan(view, 1.0, 0.0))
+        return equilibrium_bid(view, *cost_and_chance(view, 1.0, 0.0))
 
-    def deliver(self, view: Any) -> Conduct:
+    def deliver(self, view: Any) -> Way:
         """Levels of effort and disguise, (k,) each: most effort, no disguise."""
         nothing = np.zeros(len(view), dtype=np.int64)
-        return Conduct(nothing + (len(view.menu.effort) - 1), nothing)
+        return Way(nothing + (len(view.menu.effort) - 1), nothing)
 
     def dispute(self, view: Any) -> Mask:
         """Whether to contest what is about to happen: where the other outcome is the likelier to be right."""
         odds = odds_by_all(view)
-        return np.where(view.is_poster, odds < 1.0, odds > 1.0)
+        doubted: Mask = np.where(view.is_poster, odds < 1.0, odds > 1.0)
+        return doubted
 
 
 def worth_of_work(rule: Any, value: Any) -> Any:
-    """The most that paid work is worth to its poster per payment, if it is good as often as a stranger is trusted to be.
+    """The most that work is worth per payment, if it is good as often as a stranger is trusted to be.
 
-    chance that it is good and paid for, times its value, over the chance that it is paid for.
+    The chance that it is good and paid for, times its value, over the chance that it is paid for.
     """
     good = rule.prior_mean
     passes_good = np.where(np.asarray(rule.on_submission) > 0, 1.0, panel_right(rule))
@@ -107,7 +108,7 @@ def expected_price(n: Any) -> Any:
     return 2.0 / (n + 1.0)
 
 
-def plan(view: Any, effort: Any, disguise: Any) -> tuple[Any, Any]:
+def cost_and_chance(view: Any, effort: Any, disguise: Any) -> tuple[Any, Any]:
     """(cost, chance of being paid) of a way of working, for the agent's own cost of full effort."""
     rule = view.rule
     share = view.work_cost / rule.cost_scale
@@ -119,9 +120,9 @@ def plan(view: Any, effort: Any, disguise: Any) -> tuple[Any, Any]:
 def equilibrium_bid(view: Any, cost: Any, paid: Any) -> F64:
     """The bid that is best if the others bid alike, 0 where even the whole offer would not cover the cost.
 
-    With c the cost and r the offer as shares of `cost_scale`, times the chance of being paid: c + ((1-c)^n - (1-r)^n) /
-    (n (1-c)^(n-1)) in a first-price auction, which is c + (1-c)/n where the offer does not bind, and c in a second-price
-    one; over the chance of being paid.
+    With c the cost as a share of `cost_scale`, and r the offer times the chance of being paid: in a first-price auction
+    c + ((1-c)^n - (1-r)^n) / (n (1-c)^(n-1)), which is c + (1-c)/n where the offer does not bind, and in a second-price
+    one c; both over the chance of being paid.
     Source   science notes 3.13; Krishna, Auction Theory (2002), 2.4, for costs instead of values.
     """
     rule, n = view.rule, view.rivals
@@ -149,17 +150,17 @@ def whole_power(base: Any, n: Any) -> F64:
     return power
 
 
-def best_conduct(view: Any, price: Any, efforts: range, disguises: range) -> tuple[Conduct, F64]:
+def best_conduct(view: Any, price: Any, efforts: range, disguises: range) -> tuple[Way, F64]:
     """The levels that pay best at a price, and what they bring; among equals the least of both."""
-    found = Conduct(*(np.full(len(view), part[0], dtype=np.int64) for part in (efforts, disguises)))
+    found = Way(*(np.full(len(view), part[0], dtype=np.int64) for part in (efforts, disguises)))
     most = np.full(len(view), -np.inf)
     for e in efforts:
         for d in disguises:
-            cost, paid = plan(view, view.menu.effort[e], view.menu.disguise[d])
+            cost, paid = cost_and_chance(view, view.menu.effort[e], view.menu.disguise[d])
             brings = price * paid - cost
             better = brings > most
             most = np.where(better, brings, most)
-            found = Conduct(np.where(better, e, found.effort), np.where(better, d, found.disguise))
+            found = Way(np.where(better, e, found.effort), np.where(better, d, found.disguise))
     return found, most
 
 
@@ -167,7 +168,8 @@ def odds_by_all(view: Any) -> F64:
     """Odds that work is good by what the agent knows of it and by the panel's verdict, if there is one."""
     right = panel_right(view.rule)
     said = right / np.maximum(1.0 - right, SURE)
-    return view.odds * np.where(view.verdict > 0, said, np.where(view.verdict < 0, 1.0 / said, 1.0))
+    odds: F64 = view.odds * np.where(view.verdict > 0, said, np.where(view.verdict < 0, 1.0 / said, 1.0))
+    return odds
 
 
 def gain_of_dispute(view: Any) -> F64:
@@ -179,11 +181,14 @@ def gain_of_dispute(view: Any) -> F64:
     odds = odds_by_all(view)
     good = odds / (1.0 + odds)
     right = panel_right(rule)
-    overturns = np.where(view.is_poster, (1.0 - good) * right + good * (1.0 - right), good * right + (1 - good) * (1 - right))
+    wrong = np.where(view.is_poster, 1.0 - good, good)  # chance that what is about to happen is
+    overturns = wrong * right + (1.0 - wrong) * (1.0 - right)
     wins_bad = np.where(view.is_poster, good * (1.0 - right), 0.0)  # overturned although it was good
     seen = seen_chance(rule, view.verdict)
     lost = np.where(np.asarray(rule.settle_on_outcome) > 0, wins_bad, overturns * seen) * view.need_value
-    return overturns * view.price - np.where(view.is_poster, lost, 0.0) - (1.0 - overturns) * rule.dispute_bond
+    lost = np.where(view.is_poster, lost, 0.0)
+    gain: F64 = overturns * view.price - lost - (1.0 - overturns) * rule.dispute_bond
+    return gain
 
 
 def seen_chance(rule: Any, verdict: Any) -> F64:

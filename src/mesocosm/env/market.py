@@ -1,8 +1,9 @@
 """The market's mechanism: bounties, sealed bids, acceptance, escrow, verdicts, refunds, disputes. It decides nothing.
 
 Every operation takes columns of requests and answers with a refusal for each (`Refusal.none` for those carried out).
-Requests that meet, such as two acceptances of one bounty, are carried out one after the other as they stand (for room on
-the board, everybody's first posting comes before second ones). A refused request changes nothing. Credits only move between an agent's balance and what it has set aside: none is made or lost.
+Requests that meet, such as two acceptances of one bounty, are carried out one after the other as they stand (for room
+on the board, everybody's first posting comes before second ones). A refused request changes nothing. Credits only move
+between agents' balances and what they have set aside: none is made or lost.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ I64 = NDArray[np.int64]
 NOTHING = np.iinfo(np.int64).max
 
 
-class NewBounty(NamedTuple):
+class BountyTerms(NamedTuple):
     """What posters ask for, one entry each."""
 
     offer: I64  # (k,) micro-credits, set aside at once
@@ -49,7 +50,7 @@ class Marketplace(Bounties):
 
     __slots__ = ()
 
-    def post_bounty(self, ledger: Ledger, row: I64, new: NewBounty, epoch: int, allowance: I64) -> tuple[I64, I64]:
+    def post_bounty(self, ledger: Ledger, row: I64, new: BountyTerms, epoch: int, allowance: I64) -> tuple[I64, I64]:
         """Post bounties, the offer set aside.
 
         Params   allowance: (k,) what each poster may still spend, micro-credits.
@@ -74,7 +75,7 @@ class Marketplace(Bounties):
             refusal[turn] = found
             spent[turn] = before + np.where(found == Refusal.none, offer, 0)
             made = fine[fits]
-            number[made] = _open(self, ledger, row[made], place[fits], NewBounty(*(column[made] for column in new)))
+            number[made] = _open(self, ledger, row[made], place[fits], BountyTerms(*(column[made] for column in new)))
         return refusal, number
 
     def submit_bid(self, row: I64, replicate: I64, number: I64, bid: tuple[I64, F64], epoch: int) -> I64:
@@ -263,7 +264,11 @@ class Marketplace(Bounties):
             return found
 
         for turn in in_turns(row):  # one agent's disputes draw on one balance
-            refusal[turn] = self._each(replicate[turn], number[turn], lambda part, at, t=turn: contest(t[part], at))
+
+            def contest_some(part: I64, at: tuple[I64, I64], turn: I64 = turn) -> I64:
+                return contest(turn[part], at)
+
+            refusal[turn] = self._each(replicate[turn], number[turn], contest_some)
         return refusal
 
     def decide(self, ledger: Ledger, replicate: I64, number: I64, verdict: I64) -> I64:
@@ -322,7 +327,6 @@ def _earlier(row: I64) -> I64:
     return before
 
 
-
 def _rooms(board: Bounties, replicate: I64) -> tuple[I64, NDArray[np.bool_]]:
     """A free place for each, those closed longest ago first, and whether there is one."""
     free = board.free()
@@ -334,7 +338,7 @@ def _rooms(board: Bounties, replicate: I64) -> tuple[I64, NDArray[np.bool_]]:
     return place, fits
 
 
-def _open(board: Bounties, ledger: Ledger, row: I64, place: I64, new: NewBounty) -> I64:
+def _open(board: Bounties, ledger: Ledger, row: I64, place: I64, new: BountyTerms) -> I64:
     """Put new bounties on the board. Returns their numbers. Moves: poster -> escrow."""
     replicate = ledger.replicate[row]
     at = (replicate, place)

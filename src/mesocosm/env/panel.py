@@ -58,8 +58,8 @@ def votes_of(right: F64, together: F64, own: F64, rule: Any) -> tuple[NDArray[np
 
     With the chance of the common cause all of them see what the first one sees.
 
-    Params   right: (k,) chance that one is right; together: (k,) uniform, for the common cause; own: (k, n) uniform, one
-             for each verifier of the largest panel; rule: panel_size, panel_correlation.
+    Params   right: (k,) chance that one is right; together: (k,) uniform, for the common cause; own: (k, n) uniform,
+             one for each verifier of the largest panel; rule: panel_size, panel_correlation.
     """
     size = np.broadcast_to(np.asarray(rule.panel_size, dtype=np.int64), right.shape)
     sees = own < right[:, None]

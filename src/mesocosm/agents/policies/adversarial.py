@@ -11,7 +11,7 @@ from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
 from mesocosm.agents.response import better_of_two, harm, highest, weighed
 from mesocosm.api import F64, Acts, Mask, Policy, Proposals, View, Weighed
-from mesocosm.env.bidding import Conduct
+from mesocosm.env.bidding import Way
 from mesocosm.registry import policy
 
 
@@ -62,13 +62,14 @@ class Adversarial(Policy):
 
     def bid(self, view: View) -> F64:
         """Ask half of what full effort would cost: little enough to win, since none will be made."""
-        return np.minimum(view.work_cost / 2.0, view.offer)
+        asked: F64 = np.minimum(np.maximum(view.work_cost / 2.0, 1e-6), view.offer)
+        return asked
 
-    def deliver(self, view: View) -> Conduct:
+    def deliver(self, view: View) -> Way:
         """Hand in bad work under most disguise, except to mates."""
         fair = super().deliver(view)
         most = len(view.menu.disguise) - 1
-        return Conduct(np.where(view.is_mate, fair.effort, 0), np.where(view.is_mate, fair.disguise, most))
+        return Way(np.where(view.is_mate, fair.effort, 0), np.where(view.is_mate, fair.disguise, most))
 
     def dispute(self, view: View) -> Mask:
         """Dispute everything, except with mates."""

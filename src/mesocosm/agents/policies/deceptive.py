@@ -11,7 +11,7 @@ from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
 from mesocosm.agents.response import better_candidate, clears, highest, weighed_payoffs, worth
 from mesocosm.api import F64, Acts, Mask, Policy, Proposals, View, Weighed
-from mesocosm.env.bidding import Conduct, best_conduct, gain_of_dispute, plan
+from mesocosm.env.bidding import Way, best_conduct, cost_and_chance, gain_of_dispute
 from mesocosm.registry import policy
 
 SUSPECT_ODDS = 0.4 / 0.6  # p~ < .4: a deal that will probably go wrong
@@ -78,16 +78,16 @@ class Deceptive(Policy):
         """Bid like honest agents; where trusted, halfway down to what disguised work would have to bring."""
         fair = super().bid(view)
         way, _ = best_conduct(view, view.offer, *tempting_cells(view))
-        cost, paid = plan(view, view.menu.effort[way.effort], view.menu.disguise[way.disguise])
+        cost, paid = cost_and_chance(view, view.menu.effort[way.effort], view.menu.disguise[way.disguise])
         most = np.where(fair > 0.0, fair, view.offer)
         least = cost / paid
         return np.where(_is_trusted(view) & (least < most), (least + most) / 2.0, fair)
 
-    def deliver(self, view: View) -> Conduct:
+    def deliver(self, view: View) -> Way:
         """Work with full effort until trusted, then under the disguise that pays best."""
         fair, trusted = super().deliver(view), _is_trusted(view)
         way, _ = best_conduct(view, view.price, *tempting_cells(view))
-        return Conduct(np.where(trusted, way.effort, fair.effort), np.where(trusted, way.disguise, fair.disguise))
+        return Way(np.where(trusted, way.effort, fair.effort), np.where(trusted, way.disguise, fair.disguise))
 
     def dispute(self, view: View) -> Mask:
         """Dispute where it pays on average."""

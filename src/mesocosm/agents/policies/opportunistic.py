@@ -11,7 +11,7 @@ from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
 from mesocosm.agents.response import better_of_two, clears, highest, weighed_payoffs, worth
 from mesocosm.api import F64, Acts, Mask, Policy, Proposals, View, Weighed
-from mesocosm.env.bidding import Conduct, best_conduct, equilibrium_bid, gain_of_dispute, plan
+from mesocosm.env.bidding import Way, best_conduct, cost_and_chance, equilibrium_bid, gain_of_dispute
 from mesocosm.env.payoff import outcome_chance
 from mesocosm.registry import policy
 
@@ -65,9 +65,11 @@ class Opportunistic(Policy):
     def bid(self, view: View) -> F64:
         """Bid by what the way of working that pays best at the offer would cost and bring."""
         way, _ = best_conduct(view, view.offer, *every_cell(view))
-        return equilibrium_bid(view, *plan(view, view.menu.effort[way.effort], view.menu.disguise[way.disguise]))
+        return equilibrium_bid(
+            view, *cost_and_chance(view, view.menu.effort[way.effort], view.menu.disguise[way.disguise])
+        )
 
-    def deliver(self, view: View) -> Conduct:
+    def deliver(self, view: View) -> Way:
         """Work as pays best at the price: the chance of being paid against the cost."""
         return best_conduct(view, view.price, *every_cell(view))[0]
 
