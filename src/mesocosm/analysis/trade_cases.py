@@ -32,7 +32,7 @@ def procurement() -> Case:
         claims += [
             Claim(f"price, first price, {n} bidders", price, metric_of(first, "market_price")),
             Claim(f"price, second price, {n} bidders", price, metric_of(second, "market_price")),
-            Claim(f"first less second price, {n} bidders, same costs", 0.0,
+            Claim(f"first less second, {n} bidders, same costs", 0.0,
                   difference(metric_of(first, "market_price"), metric_of(second, "market_price"))),
             Claim(f"value less the lowest of {n} costs", VALUE - 1.0 / (n + 1),
                   metric_of(first, "market_surplus_true")),
@@ -40,7 +40,7 @@ def procurement() -> Case:
     for auction in ("first_price", "second_price"):
         arm = f"{auction} 3, at most {MOST:g}"
         arms[arm] = crowd(3, auction, **{"market.reserve": MOST})
-        told = f"price, {auction.replace('_', ' ')}, 3 bidders, at most {MOST:g}"
+        told = f"{auction.replace('_', ' ')}, 3 bidders, at most {MOST:g}"
         claims.append(Claim(told, theory.procurement_price(3, MOST), metric_of(arm, "market_price")))
     source = "Vickrey 1961: n bidders with costs U(0, 1) sell at 2 / (n + 1) on average, whichever price is paid"
     return Case("procurement", source, arms, claims)
@@ -60,12 +60,12 @@ def verifier_panel() -> Case:
             "market.panel_size": size, "market.panel_accuracy": accuracy, "market.panel_correlation": together,
         }  # fmt: skip
         right = theory.panel_accuracy(size, accuracy, together)
-        told = f"{size} verifiers, accuracy {accuracy:g}, common cause {together:g}"
+        told = f"{size} of {accuracy:g}, common cause {together:g}"
         arms[f"bad {told}"] = panel | {"conduct.q_low": 0.0, "conduct.q_high": 0.0}
         arms[f"good {told}"] = panel | {"conduct.q_low": 1.0, "conduct.q_high": 1.0}
         claims += [
-            Claim(f"bad work paid, {told}", 1.0 - right, metric_of(f"bad {told}", "wrong_release_rate")),
-            Claim(f"good work paid, {told}", right, metric_of(f"good {told}", "market_completion_rate")),
+            Claim(f"bad paid, {told}", 1.0 - right, metric_of(f"bad {told}", "wrong_release_rate")),
+            Claim(f"good paid, {told}", right, metric_of(f"good {told}", "market_completion_rate")),
         ]
     source = "Condorcet 1785: a majority of n is right with chance P_n, and (1 - c) P_n + c p under a common cause c"
     return Case("verifier_panel", source, arms, claims)
