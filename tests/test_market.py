@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +20,9 @@ from mesocosm.cli.main import main
 from mesocosm.config.schema import Scenario
 from mesocosm.engine import clearing, trade
 from mesocosm.engine.batch import Batch, open_batch
+from mesocosm.engine.govern import open_stack
+from mesocosm.engine.loop import state_hashes
+from mesocosm.engine.rails import open_rails
 from mesocosm.env.bidding import Trader, awarded, expected_price
 from mesocosm.env.bounties import BountyStatus, Refusal
 from mesocosm.env.ledger import Ledger, open_ledger
@@ -81,7 +86,8 @@ class Operations(RuleBasedStateMachine):
         return [self.slow[one] for one in replicate.tolist()]
 
     def slots(self, row: np.ndarray) -> list[int]:
-        return (row - self.offset[self.replicate[row]]).tolist()
+        slots: list[int] = (row - self.offset[self.replicate[row]]).tolist()
+        return slots
 
     @rule(seed=st.integers(0, 2**32 - 1))
     def post(self, seed: int) -> None:
@@ -196,7 +202,7 @@ def test_good_and_bad_operations_move_what_plain_python_moves() -> None:
     while Operations.done < OPERATIONS:
         run_state_machine_as_test(Operations, settings=few)
     assert Operations.done >= OPERATIONS
-    never = {Refusal(code).name for code in np.flatnonzero(Operations.refusals == 0)}
+    never = {Refusal(code).name for code in np.flatnonzero(Operations.refusals == 0).tolist()}
     assert never == set(), "every kind of refusal, and success, came about"
 
 
@@ -268,6 +274,16 @@ def late(batch: Batch) -> None:
     batch.epoch = 6
 
 
+def then(*steps: Callable[[Batch], None]) -> Callable[[Batch], None]:
+    """One thing after the other."""
+
+    def ask(batch: Batch) -> None:
+        for step in steps:
+            step(batch)
+
+    return ask
+
+
 STEPS = (posted, bidden, accepted, delivered, judged, released)
 BAD: dict[str, tuple[int, Any, str]] = {  # how far all goes well, what is asked then, and what becomes of it
     "a bid for a bounty that nobody posted": (0, bidden, "unknown_bounty"),
@@ -278,7 +294,7 @@ BAD: dict[str, tuple[int, Any, str]] = {  # how far all goes well, what is asked
     "a bid beyond the offer": (1, lambda batch: bidden(batch, 1, 1.5), "above_offer"),
     "a bid of nothing": (1, lambda batch: bidden(batch, 1, 0.0), "bad_amount"),
     "a bid for one's own bounty": (1, lambda batch: bidden(batch, 0), "own_bounty"),
-    "a late bid": (1, lambda batch: (late(batch), bidden(batch)), "late_bid"),
+    "a late bid": (1, then(late, bidden), "late_bid"),
     "a second bid": (2, bidden, "already_bid"),
     "a bid once a bid was accepted": (3, lambda batch: bidden(batch, 2), "already_accepted"),
     "a bid for work that is done": (4, lambda batch: bidden(batch, 2), "not_open"),
@@ -294,17 +310,17 @@ BAD: dict[str, tuple[int, Any, str]] = {  # how far all goes well, what is asked
     "a second verdict": (5, judged, "already_verified"),
     "a release before the work": (3, released, "not_delivered"),
     "a release before the verdict": (4, released, "not_verified"),
-    "a release against the verdict": (4, lambda batch: (judged(batch, -1), released(batch)), "failed_verification"),
+    "a release against the verdict": (4, then(partial(judged, verdict=-1), released), "failed_verification"),
     "a second release": (6, released, "already_released"),
     "a refund after the release": (6, refunded, "already_released"),
     "a refund before the deadline": (3, refunded, "not_due"),
     "a refund of good work": (5, refunded, "not_due"),
-    "a second refund": (4, lambda batch: (judged(batch, -1), refunded(batch), refunded(batch)), "already_refunded"),
+    "a second refund": (4, then(partial(judged, verdict=-1), refunded, refunded), "already_refunded"),
     "a dispute before the verdict": (4, disputed, "not_verified"),
     "a dispute by the winner": (5, lambda batch: disputed(batch, 1), "not_yours"),
     "a bond beyond the balance": (5, lambda batch: disputed(batch, 0, 500.0), "insufficient_credit"),
-    "a second dispute": (5, lambda batch: (disputed(batch), decided(batch), disputed(batch)), "already_disputed"),
-    "a release during a dispute": (5, lambda batch: (disputed(batch), released(batch)), "already_disputed"),
+    "a second dispute": (5, then(disputed, decided, disputed), "already_disputed"),
+    "a release during a dispute": (5, then(disputed, released), "already_disputed"),
     "a decision without a dispute": (5, decided, "not_disputed"),
 }
 
@@ -402,6 +418,17 @@ def test_the_market_is_off_unless_it_is_asked_for_and_its_settings_then_change_n
     plain = play([scenario()])
     assert plain.hash() == play([scenario(market={"need_rate": 1.0, "bidders": 9, "board_size": 7})]).hash()
     assert not [event for event in plain.events() if "bount" in event["kind"] or "escrow" in event["kind"]]
+
+
+def test_all_that_the_board_holds_belongs_to_the_hashed_state_where_the_market_is_on() -> None:
+    for is_on in (True, False):
+        batch = open_batch([scenario(simulation={"phases": {"market": is_on}})], [1])
+        rails, stack = open_rails(batch), open_stack(batch, batch.scenarios)
+        seen = [state_hashes(batch, rails, stack)]
+        for name in ("status", "v", "effort", "bid"):
+            getattr(batch.world.market, name)[:] = 1
+            seen.append(state_hashes(batch, rails, stack))
+        assert len({tuple(each) for each in seen}) == (5 if is_on else 1)
 
 
 @pytest.mark.parametrize("turns", ["simultaneous", "sequential"])

@@ -92,7 +92,8 @@ def log_of(
 ) -> tuple[Table, Table, Table, Table]:
     """What a reader finds in the JSON lines of one replicate, columns of plain values, seq running through."""
     tables: list[Table] = [{"seq": [], "epoch": []} for _ in range(4)]
-    seq, nothing = 0, [{}] * len(epochs)
+    nothing: list[Table] = [{}] * len(epochs)
+    seq = 0
     for epoch, (deal, agent) in enumerate(epochs):
         parts = (deal, (replays or nothing)[epoch], (bounties or nothing)[epoch], agent)
         for table, kept in zip(parts, tables, strict=True):

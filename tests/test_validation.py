@@ -32,7 +32,7 @@ from mesocosm.analysis.validation import (
 from mesocosm.cli.main import main
 from mesocosm.config.load import bundled_scenarios, load_scenario
 from mesocosm.engine import bargain, learn, rails, settle, trade
-from mesocosm.env import bidding, leniency
+from mesocosm.env import bidding, leniency, panel
 from mesocosm.errors import UsageError
 from mesocosm.governance.circuit_breaker import CircuitBreaker
 from mesocosm.governance.random_audit import RandomAudit
@@ -153,13 +153,13 @@ def _lavish_bucket(patch: pytest.MonkeyPatch) -> None:
 
 def _own_bid_paid(patch: pytest.MonkeyPatch) -> None:
     """Pay the winner its own bid whatever the rule says."""
-    real = trade.awarded
+    real = bidding.awarded
     patch.setattr(trade, "awarded", lambda bidder, bid, offer, second: real(bidder, bid, offer, second * 0))
 
 
 def _errs_together(patch: pytest.MonkeyPatch) -> None:
     """Let the first verifier speak for all in half of all cases."""
-    real = trade.votes_of
+    real = panel.votes_of
 
     def fewer(right: Any, together: Any, own: Any, rule: Any) -> Any:
         return real(right, together - 0.5, own, rule)
