@@ -74,6 +74,11 @@ class Presence:
             self.frozen[event["agent"]] = event["until_step"]
         elif kind == "interaction":
             self._meet(event)
+        elif kind in ("bounty_posted", "bid_submitted", "bid_accepted", "work_delivered", "dispute_opened"):
+            assert self.scenario.simulation.phases.market
+            assert agent in self.here, event
+            if kind in ("bounty_posted", "bid_submitted"):
+                assert self.frozen.get(event["agent"], 0) <= event["step"], "a frozen agent neither posts nor bids"
         elif kind in TOOL_OF:
             self._use_tool(event)
         elif kind in ("epoch_started", "epoch_completed"):
@@ -142,6 +147,9 @@ class Books:
     worker: dict[int, int] = field(default_factory=dict)
     deposit: Counter[tuple[int, str]] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
+    bounty: dict[int, Event] = field(
+        default_factory=dict
+    )  # as posted, with what is in escrow, the bond, and who has it
     toil: Counter[int] = field(default_factory=Counter)  # most that an agent's submitted work can have cost
 
     def book(self, event: Event) -> None:
@@ -245,6 +253,72 @@ class Books:
         whole = self.budget.pop(event["task"])
         self.held -= whole
         self.commons += whole
+
+    def _bounty_posted(self, event: Event) -> None:
+        assert event["bounty"] == len(self.bounty)
+        amount = micro(event["offer"])
+        self.bounty[event["bounty"]] = event | {"escrow": amount, "bond": 0, "is_open": True, "bids": {}}
+        self.balance[event["agent"]] -= amount
+        self.held += amount
+
+    def _bid_submitted(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert bounty["is_open"] and event["agent"] != bounty["agent"] and event["bid"] <= bounty["offer"]
+        bounty["bids"][event["agent"]] = event["bid"]
+
+    def _bid_accepted(self, event: Event) -> None:
+        bounty, price = self.bounty[event["bounty"]], micro(event["price"])
+        assert event["agent"] == bounty["agent"] and "worker" not in bounty
+        assert micro(bounty["bids"][event["worker"]]) <= price <= bounty["escrow"]
+        bounty["worker"] = event["worker"]
+        self._pay(bounty, bounty["agent"], bounty["escrow"] - price)
+
+    def _work_delivered(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert event["agent"] == bounty["worker"] and event["epoch"] <= bounty["deadline"]
+        self.balance[event["agent"]] -= micro(event["toil"])
+        self.burnt += micro(event["toil"])
+
+    def _dispute_opened(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert event["agent"] in (bounty["agent"], bounty["worker"]) and "disputant" not in bounty
+        bounty |= {"disputant": event["agent"], "bond": micro(event["bond"])}
+        self.balance[event["agent"]] -= bounty["bond"]
+        self.held += bounty["bond"]
+
+    def _dispute_decided(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        favoured = bounty["worker"] if event["verdict"] > 0 else bounty["agent"]
+        assert event["overturned"] == (favoured == bounty["disputant"])
+        self.balance[favoured] += bounty["bond"]
+        self.held -= bounty["bond"]
+        bounty["bond"] = 0
+
+    def _escrow_released(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert bounty["worker"] == event["worker"] and bounty["escrow"] == micro(event["amount"])
+        self._pay(bounty, event["worker"], bounty["escrow"])
+        bounty["is_open"] = False
+
+    def _escrow_refunded(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert bounty["agent"] == event["poster"] and bounty["escrow"] == micro(event["amount"])
+        self._pay(bounty, event["poster"], bounty["escrow"])
+        bounty["is_open"] = False
+
+    def _pay(self, bounty: Event, agent: int, amount: int) -> None:
+        assert bounty["is_open"], "escrow is paid out once"
+        assert agent not in self.gone
+        bounty["escrow"] -= amount
+        self.balance[agent] += amount
+        self.held -= amount
+
+    def _bounty_closed(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert not bounty["is_open"] and bounty["escrow"] == bounty["bond"] == 0
+        assert event["released"] or event["credited"] == 0
+        self.balance[event["poster"]] += micro(event["credited"])
+        self.minted += micro(event["credited"])
 
     def _agent_state(self, event: Event) -> None:
         agent, said = event["agent"], micro(event["balance"])

@@ -32,6 +32,8 @@ POOLED = (
     "brier", "ece", "ece_null", "ece_null_95", "calibration_slope", "calibration_intercept",
     "selected_p", "selected_good", "toxic_surplus", "toxic_surplus_true", "toxic_reputation",
     "incoherence", "decision_error",
+    "market_completion_rate", "market_price", "market_toxicity_true", "wrong_release_rate", "dispute_rate",
+    "market_surplus", "market_surplus_true",
 )  # fmt: skip
 CLUSTERS = ("toxic_among_mates", "toxic_outside")
 LAST = (*(f"{mode}_pairs" for mode in MODES), *CLUSTERS, "coalition_trust", "frozen_share")
@@ -45,6 +47,7 @@ class Source:
     deals: Frame
     states: Frame
     replays: Frame
+    closed: Frame
     rules: dict[str, float]
     types: list[str]
     kinds: list[str]
@@ -80,6 +83,7 @@ def read(path: Path) -> Source:
         deals,
         states,
         table("replayed", "agent"),
+        table("bounty_closed", "poster"),
         rules,
         sorted(set(kinds)),
         kinds,
@@ -121,9 +125,10 @@ def recompute(path: Path) -> Recomputed:
     for epoch in numbers:
         pairs = flagged(source, epoch)
         for scope in scopes:
-            deals, replays = (of_scope(part_of(table, epoch), scope, who) for table, who in (
-                (source.deals, "initiator_type"), (source.replays, "agent_type")))  # fmt: skip
-            found = rates(deals, source.rules) | decisions(replays) | sums(deals, pairs["collusion"])
+            deals, replays, closed = (of_scope(part_of(table, epoch), scope, who) for table, who in (
+                (source.deals, "initiator_type"), (source.replays, "agent_type"),
+                (source.closed, "poster_type")))  # fmt: skip
+            found = rates(deals, source.rules) | decisions(replays) | market(closed) | sums(deals, pairs["collusion"])
             found |= of_agents(source, epoch, scope) | {
                 f"{mode}_pairs": count(pairs[mode], scope, mode) for mode in MODES
             }
@@ -139,6 +144,10 @@ def whole_of(source: Source, epochs: list[Values], scope: str | None) -> Values:
     """A run summed up: pooled, of the last epoch, or the mean over the epochs in which a metric is defined."""
     pooled = rates(of_scope(source.deals, scope, "initiator_type"), source.rules)
     pooled |= decisions(of_scope(source.replays, scope, "agent_type"))
+    completed = source.closed
+    if len(completed) and len(source.states):
+        completed = completed.filter(pl.col("epoch").is_in(source.states["epoch"].unique().to_list()))
+    pooled |= market(of_scope(completed, scope, "poster_type"))
     found = {}
     for name in epochs[0] if epochs else ():
         known = [row[name] for row in epochs if not math.isnan(row[name])]
@@ -164,7 +173,7 @@ def number(value: Any) -> float:
 
 def rates(deals: Frame, rules: dict[str, float]) -> Values:
     if not len(deals):
-        return dict.fromkeys(POOLED[:-2], math.nan)
+        return dict.fromkeys(POOLED[: POOLED.index("incoherence")], math.nan)
     taken = pl.col("accepted")
     quantities = ("p", "good", "pi_a", "pi_a_true", "pi_b", "pi_b_true")
     row = deals.select(
@@ -260,6 +269,24 @@ def decisions(replays: Frame) -> Values:
     error = pl.when(pl.col("v") == 1).then(1 - share).otherwise(share)
     v, e, n = replays.select(variance.sum().alias("v"), error.sum().alias("e"), pl.len().alias("n")).row(0)
     return {"incoherence": v / (2 * e) if e else math.nan, "decision_error": e / n}
+
+
+def market(closed: Frame) -> Values:
+    names = POOLED[POOLED.index("market_completion_rate") :]
+    if not len(closed):
+        return dict.fromkeys(names, math.nan)
+    pays, bad = pl.col("released"), pl.col("v") == -1
+    worth = pl.when(pays & (pl.col("v") == 1)).then(pl.col("value")).otherwise(0.0)
+    found = closed.select(
+        pays.mean().alias("market_completion_rate"),
+        pl.col("price").cast(pl.Float64).filter(pays).mean().alias("market_price"),
+        bad.filter(pays).mean().alias("market_toxicity_true"),
+        pays.filter(bad).mean().alias("wrong_release_rate"),
+        pl.col("disputed").filter(pl.col("delivered")).mean().alias("dispute_rate"),
+        (pl.col("credited") - pl.col("toil")).cast(pl.Float64).mean().alias("market_surplus"),
+        (worth - pl.col("toil")).mean().alias("market_surplus_true"),
+    )
+    return {name: number(value) for name, value in found.row(0, named=True).items()}
 
 
 # --- sums of an epoch

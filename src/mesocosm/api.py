@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mesocosm.env.bidding import TRADE_VISIBLE, Trader
 from mesocosm.env.economy import take
 from mesocosm.env.foresight import Ahead, Foresight, Terms
 from mesocosm.env.interaction import Deals
@@ -63,6 +64,7 @@ VISIBLE: dict[str, dict[str, str]] = {
         "is_mate": "(k,) whether the initiator belongs to the agent's coalition",
         "luck": "(k,) keyed uniform of the agent's own",
     },
+    **TRADE_VISIBLE,
 }
 
 
@@ -178,10 +180,11 @@ def _refuse_misspelt(kind: type, contract: type) -> None:
             raise UsageError(f"{kind.__name__}.{name}: nothing calls a method of that name. Did you mean {close[0]}?")
 
 
-class Policy:
+class Policy(Trader):
     """How agents of one kind behave: a frozen dataclass whose fields are its parameters (numbers or columns).
 
     A policy decides for many rows at once and writes as if for one. It never sees v, effort, disguise or a type.
+    What it does in the market, unless it says otherwise, is in `env.bidding.Trader`.
     """
 
     sees: ClassVar[tuple[str, ...]] = ()

@@ -29,7 +29,8 @@ from mesocosm.config.load import (
     with_overrides,
 )
 from mesocosm.config.outline import did_you_mean
-from mesocosm.config.schema import Scenario, Section
+from mesocosm.config.schema import Scenario
+from mesocosm.config.section import Section
 from mesocosm.config.study_changes import NO_CHANGE, changed, check_changes, doses_of, flatten_changes, grid_of
 from mesocosm.config.study_schema import ARMS_MAX, NO_EPOCH, RESERVED, OutcomePlan, RobustnessPlan, Seeds, Study
 from mesocosm.config.wording import unknown_word

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from mesocosm.config.schema import Items, Section, broken_rule, knob, plain_text
+from mesocosm.config.section import Items, Section, broken_rule, knob, plain_text
 
 FIRST_REPORTING_SEED = 1000  # seeds below 100 are for tuning, from here on for reporting
 TUNING_SEEDS = 100

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mesocosm import exact, rng
 from mesocosm.api import Considered, Control, DecisionRequest, Enact, Kill
 from mesocosm.config.schema import Scenario
-from mesocosm.engine import bargain, identities, season, settle, social
+from mesocosm.engine import bargain, identities, season, settle, social, trade
 from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
 from mesocosm.engine.govern import Stack, open_stack
 from mesocosm.engine.holdings import holdings
@@ -78,7 +78,11 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
 
 def state_hashes(batch: Batch, rails: Rails, stack: Stack) -> list[str]:
     """SHA-256 over the state of each replicate: the world, the meters of the rails, and what levers hold."""
-    return batch.world.state_hashes((rails.tokens, rails.last_post), holdings(batch, stack))
+    beside = holdings(batch, stack)
+    if batch.structure.market:
+        for replicate, pieces in enumerate(beside):
+            pieces += [column.data for column in batch.world.market.content(replicate)]
+    return batch.world.state_hashes((rails.tokens, rails.last_post), beside)
 
 
 def _end(batch: Batch, everyone: I64, epochs: int, reason: str) -> Generator[Yielded, Any, str]:
@@ -100,6 +104,10 @@ def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, s
     read_public_record(batch, stack, batch.world.crowd.row)
     if batch.structure.feed:
         batch.world.feed.rank(batch.economy.alpha, batch.economy.beta)
+    if batch.structure.market:
+        batch.turn = first_turn(batch.structure, 0)
+        trade.trade(batch)
+        yield from batch.flush()
     for second in (False, True):
         batch.second_pass = second
         batch.turn = first_turn(batch.structure, int(second))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mesocosm import rng
 from mesocosm.api import VISIBLE, View
 from mesocosm.engine.batch import Batch, Player
+from mesocosm.env.bidding import TRADE_VISIBLE
 from mesocosm.env.economy import take
 from mesocosm.env.interaction import Deals
 from mesocosm.env.payoff import own_bar
@@ -60,7 +61,8 @@ def build_view(
              policy lists in `sees` (all of them for a policy that decides outside) are computed and shown;
              is_blind: show the rules as they are without levers, as frozen agents take them.
     """
-    asked = VISIBLE[question] if player.policy.external else player.policy.sees
+    # in the market every policy is shown all there is: what it does there by default rests on it
+    asked = VISIBLE[question] if player.policy.external or question in TRADE_VISIBLE else player.policy.sees
     shown: dict[str, Any] = {
         "agent": batch.world.slot[row],
         "step": batch.step,

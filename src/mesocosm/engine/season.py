@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm import exact, rng
-from mesocosm.engine import identities, work
+from mesocosm.engine import identities, trade, work
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.govern import Stack
 from mesocosm.engine.society import weigh_ballots
@@ -78,6 +78,8 @@ def _depart(batch: Batch) -> None:
     if len(row) == 0:
         return
     _return_deposits(batch, row)
+    if batch.structure.market:
+        trade.leave_market(batch, row)
     batch.emit("departed", row, {"agent": world.slot[row], "balance": exact.credits(world.ledger.balance[row])})
     world.ledger.close_account(row)
     world.active[row] = False
@@ -112,6 +114,8 @@ def end_epoch(batch: Batch, stack: Stack) -> None:
     world = batch.world
     if batch.structure.tasks:
         work.expire(batch)
+    if batch.structure.market:
+        trade.refund_overdue(batch)
     stack.on_epoch(batch)
     count_ballots(batch, stack)
     stack.tell_fired(batch)

@@ -16,6 +16,7 @@ from mesocosm.env.feed import Feed, open_feed
 from mesocosm.env.identities import Identities, list_identities
 from mesocosm.env.ledger import Ledger, open_ledger
 from mesocosm.env.leniency import Leniency, open_leniency
+from mesocosm.env.market import Marketplace
 from mesocosm.env.population import Roster
 from mesocosm.env.tasks import Tasks, open_tasks
 from mesocosm.env.trust import Memory, open_memory, trust_mean
@@ -71,6 +72,7 @@ class World:
     learner: I64  # (n,) place in `leniency`, -1 for agents that do not learn
     feed: Feed
     tasks: Tasks
+    market: Marketplace
     crowd: Crowd
     next_seq: I64  # (R,)
 
@@ -214,6 +216,7 @@ def build_world(
         learner=np.where(learns, np.cumsum(learns) - 1, -1),
         feed=open_feed(n_replicates, n, structure.feed_capacity, structure.feed_visible),
         tasks=open_tasks(n_replicates, structure.task_capacity),
+        market=Marketplace.empty_board(roster.offset, structure.board_size * structure.market, structure.bidders),
         crowd=list_active(roster.arrival_epoch == 0, replicate, n_replicates),
         next_seq=np.zeros(n_replicates, dtype=np.int64),
     )

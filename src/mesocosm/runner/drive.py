@@ -23,7 +23,7 @@ from mesocosm.log.write import LogSet
 from mesocosm.measures.moments import F64
 from mesocosm.metrics.evaluate import DEFAULT_METRICS, epoch_row, evaluate_metrics, needs_of
 from mesocosm.metrics.reporters import sanity_flags, with_twins
-from mesocosm.metrics.tally import Tally
+from mesocosm.metrics.tally import TALLIED, Tally
 from mesocosm.metrics.totals import EpochTotals
 from mesocosm.metrics.whole import WholeRun, at_replicate
 
@@ -172,7 +172,7 @@ def _count_fired(batch: EventBatch, fired: list[dict[str, int]]) -> None:
 
 
 def _take_events(plan: Plan, batch: EventBatch, tally: Tally, logs: LogSet | None, decider: Decider | None) -> None:
-    if batch.kind in ("interaction", "replayed"):
+    if batch.kind in TALLIED:
         tally.add(batch)
     if logs is not None and (plan.level != "epoch" or batch.kind == "input"):
         logs.write(batch)

@@ -28,7 +28,7 @@ from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, hold_while, kill_when, scheduled
 from mesocosm.runner.inputs import Order, check_orders, levers_of, orders_from_rows, orders_of
 
-MODEL = "mesocosm-3"
+MODEL = "mesocosm-4"
 PARENT = "parent"  # what the manifest of a branch says of the run that it goes on from, and the orders it was given
 
 
