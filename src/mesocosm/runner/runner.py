@@ -128,19 +128,31 @@ def _with_room(output: Path) -> Path:
     return output
 
 
-def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable[[], str | None] | None = None) -> Run:
+def resume(
+    name: str | Path,
+    *,
+    progress: Progress | None = None,
+    stop: Callable[[], str | None] | None = None,
+    hold: Callable[[], bool] | None = None,
+) -> Run:
     """Continue a run that was cut, by re-simulation: the log ends up byte-identical to an uninterrupted one.
 
     Agents from outside give the answers that the log holds, and are asked anew from the cut on.
 
+    Params   progress, stop, hold: as for `run`; they are asked from the start of the re-simulation.
     Raises   UsageError when the run is complete or of another model; LogDamaged when lines were changed, not cut.
     """
     path = directory.find_run(name)
     with directory.claimed(path):
-        return _resume(path, progress, stop)
+        return _resume(path, progress, stop, hold)
 
 
-def _resume(path: Path, progress: Progress | None, stop: Callable[[], str | None] | None) -> Run:
+def _resume(
+    path: Path,
+    progress: Progress | None,
+    stop: Callable[[], str | None] | None,
+    hold: Callable[[], bool] | None,
+) -> Run:
     found = _good_part(path)
     if found.header is None:
         if not (path.is_dir() and (path / directory.SCENARIO).is_file()):
@@ -148,7 +160,8 @@ def _resume(path: Path, progress: Progress | None, stop: Callable[[], str | None
                 f"{path}: not even the first line is whole, so nobody knows what was run. Delete it and run it anew."
             )
         scenario, planned = load_scenario(path / directory.SCENARIO), _planned(path, ())
-        return _play(scenario, path, "resume", planned, progress=progress, stop=stop, levers=levers_of(planned))
+        levers = levers_of(planned)
+        return _play(scenario, path, "resume", planned, progress=progress, stop=stop, hold=hold, levers=levers)
     if found.header.model != MODEL:
         raise UsageError(
             f"{path}: the run was started by model {found.header.model!r}, and this is {MODEL!r}: it cannot go on here."
@@ -162,6 +175,7 @@ def _resume(path: Path, progress: Progress | None, stop: Callable[[], str | None
         orders,
         progress=progress,
         stop=stop,
+        hold=hold,
         decider=decider,
         names=found.header.metrics,
         levers=levers_of(orders),
@@ -276,11 +290,11 @@ def _play(
         directory.write_manifest(target, facts)
     plan, paused = Plan([scenario], [seed], scenario.log.level, levers, names), list[dict[str, Any]]()
     asked = _orders(orders, stop)
-    if hold is not None:
-        asked = hold_while(hold, paused, asked)
     with LogSet(
         [LogWriter(target, header_of(scenario, seed, plan.metric_names()), mode=mode, durable=durable)]
     ) as logs:
+        if hold is not None:
+            asked = hold_while(hold, paused, asked, logs.flush)
         outcome = drive(plan, logs, decider=decider or AgentsDriver(plan.scenarios), orders=asked, progress=progress)
         trajectory = logs.writers[0].trajectory
     made = Run(target, scenario, seed, outcome.rows[0], outcome.reason, _told(outcome), trajectory, outcome.fired[0])
