@@ -38,6 +38,9 @@ COMMANDS = {
         "Run", "mesocosm.cli.branch", "branch_command", "go on with a run from an epoch under other rules"
     ),
     "diff": Entrance("Run", "mesocosm.cli.diff", "diff_command", "where two runs part, why, and what followed"),
+    "dashboard": Entrance(
+        "Run", "mesocosm.cli.dashboard", "dashboard_command", "runs in a browser: watch, start, pause, compare"
+    ),
     "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw a run: toxicity, welfare, acceptance"),
     "replay": Entrance("Check", "mesocosm.cli.replay", "replay_command", "verify a run: hashes, metrics, every byte"),
     "verify": Entrance("Check", "mesocosm.cli.replay", "verify_command", "verify only the hashes of a log"),

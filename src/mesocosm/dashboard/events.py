@@ -26,13 +26,15 @@ LED_TO = 4 << 20  # bytes behind an event that are searched for what it led to
 CHAIN = 40
 NAMES_OF_AGENTS = ("agent", "initiator", "counterparty")
 Event = dict[str, Any]
+#: kinds that say every epoch what every agent has: they would fill the feed, and the table of agents shows them
+QUIET = ("agent_state",)
 
 
 @dataclass(frozen=True)
 class Filter:
     """Which events the feed shows.
 
-    Params   kinds: these only, or all; agent: in whatever part, or -1 for anybody; text: that the event contains;
+    Params   kinds: these only, or all but QUIET; agent: in whatever part, or -1 for anybody; text: that the event contains;
              until_epoch: the last epoch looked at, or -1 for the newest.
     """
 
@@ -43,7 +45,7 @@ class Filter:
 
     def lets(self, event: Event) -> bool:
         """Whether an event is to be shown."""
-        if self.kinds and event["kind"] not in self.kinds:
+        if event["kind"] in QUIET if not self.kinds else event["kind"] not in self.kinds:
             return False
         if self.agent >= 0 and self.agent not in [event.get(name) for name in NAMES_OF_AGENTS]:
             return False

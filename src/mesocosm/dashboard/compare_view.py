@@ -1,0 +1,144 @@
+"""Runs beside each other, and studies beside each other, on the page."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import streamlit as st
+
+from mesocosm import registry
+from mesocosm.analysis.across_runs import AcrossRuns, across_runs
+from mesocosm.analysis.across_studies import across_studies
+from mesocosm.dashboard.charts import forest, overlay
+from mesocosm.dashboard.following import Following
+from mesocosm.dashboard.places import open_place, places
+from mesocosm.dashboard.plain import plain_words
+from mesocosm.dashboard.show import complain, follow, table
+from mesocosm.errors import MesocosmError
+from mesocosm.runner.runner import Run
+
+BESIDE_MOST = 6
+
+
+def show_comparison() -> None:
+    """Choose runs, or studies, and see how they differ."""
+    what = st.segmented_control("Compare", ["Runs", "Studies"], default="Runs", key="compare_what", required=True)
+    if what == "Studies":
+        _studies()
+    else:
+        _runs()
+
+
+def _runs() -> None:
+    known = [place.run_id for place in places("run")]
+    if len(known) < 2:
+        st.info("There are fewer than two runs under the run root. Start another one.")
+        return
+    chosen = st.multiselect("Runs, the first one is what the others are compared with", known,
+                            default=known[:2], max_selections=BESIDE_MOST, key="compare_runs")  # fmt: skip
+    if len(chosen) < 2:
+        st.info("Choose at least two runs.")
+        return
+    try:
+        read = {run_id: follow(open_place(run_id)) for run_id in chosen}
+        found = across_runs([_as_run(run) for run in read.values()])
+    except MesocosmError as error:
+        complain("These runs cannot be compared.", error)
+        return
+    metrics = list(found.metrics)
+    first = metrics.index("toxicity_true") if "toxicity_true" in metrics else 0
+    metric = st.selectbox("Metric", metrics, index=first, key="compare_metric")
+    letters = {run.path.name: society.name for society in found.societies for run in society.runs}
+    names = {f"{letters[run_id]}: {run.scenario.scenario_id if run.scenario else run_id}, seed "
+             f"{run.header.seed if run.header else '?'} ({run_id[-8:]})": run.rows
+             for run_id, run in read.items()}  # fmt: skip
+    st.plotly_chart(overlay(metric, _unit(metric), names), key="compare_chart", config={"displayModeBar": False})
+    _means(found)
+    _asked(found)
+
+
+def _as_run(run: Following) -> Run:
+    if run.scenario is None or run.header is None or run.damage:
+        raise MesocosmError(f"{run.place.run_id}: {run.damage or run.unknown or 'its log has no header yet'}")
+    reason = run.end.reason if run.end is not None else "cut"
+    return Run(run.place.path, run.scenario, run.header.seed, run.rows, reason)
+
+
+def _unit(metric: str) -> str:
+    if metric not in registry.names("metric"):
+        return ""
+    return str(registry.find("metric", metric).facts.get("unit", ""))
+
+
+def _means(found: AcrossRuns) -> None:
+    st.subheader("Means over epochs", anchor=False)
+    rows = []
+    for metric in found.metrics:
+        row: dict[str, Any] = {"Metric": metric, "Unit": _unit(metric)}
+        for society in found.societies:
+            values = society.values(metric)
+            mean = float(values[0]) if len(values) == 1 else float(values.mean())
+            row[society.name] = mean if math.isfinite(mean) else None
+        for society in found.societies[1:]:
+            here, there = row[society.name], row[found.societies[0].name]
+            row[f"{society.name} less A"] = here - there if here is not None and there is not None else None
+        rows.append(row)
+    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in rows[0] if name not in ("Metric", "Unit")}
+    table(rows, "compare_means", column_config=numbers, height=420)
+    if any(len(society.runs) > 1 for society in found.societies):
+        st.caption("Runs that differ in nothing but the seed share a letter; their mean is shown.")
+    st.caption(
+        "One seed is one draw: a difference between two runs is no finding. `mesocosm compare` and `mesocosm sweep` "
+        "play many seeds and give intervals."
+    )
+
+
+def _asked(found: AcrossRuns) -> None:
+    st.subheader("What was asked differently", anchor=False)
+    keys = list(dict.fromkeys(key for society in found.societies[1:] for key in society.differs))
+    if not keys:
+        st.caption("Nothing but the seed.")
+        return
+    rows = [
+        {"Key": key} | {f"{society.name}": _said(society.differs, key) for society in found.societies[1:]}
+        for key in keys
+    ]
+    table(rows, "compare_asked")
+    st.caption("Where a cell is empty the run is as the first one, A.")
+
+
+def _said(differs: dict[str, Any], key: str) -> str:
+    return "" if key not in differs else "not there" if differs[key] is None else str(differs[key])
+
+
+def _studies() -> None:
+    known = [place.run_id for place in places("study")]
+    if len(known) < 2:
+        st.info("There are fewer than two studies under the run root. `mesocosm sweep` makes one.")
+        return
+    left, right = st.columns(2)
+    first = left.selectbox("First study", known, index=0, key="study_first")
+    second = right.selectbox("Second study", known, index=1, key="study_second")
+    if first == second:
+        st.info("Choose two different studies.")
+        return
+    try:
+        metric, arms = across_studies(open_place(first, "study").path, open_place(second, "study").path)
+    except MesocosmError as error:
+        complain("These studies cannot be compared.", error)
+        return
+    st.markdown("The change of the primary metric that each arm has in either study:")
+    st.text(plain_words(metric))
+    names = [f"{arm.setting} {arm.arm}".strip() for arm in arms]
+    effects = [[(e.low, e.change, e.high) for e in side]
+               for side in ([arm.first for arm in arms], [arm.second for arm in arms])]  # fmt: skip
+    st.plotly_chart(forest(names, effects, ["first study", "second study"]), key="studies_chart",
+                    config={"displayModeBar": False})  # fmt: skip
+    rows = [
+        {"Arm": name, "First": arm.first.change, "Second": arm.second.change, "Second less first": arm.change,
+         "from": arm.low, "to": arm.high, "Shared seeds": arm.shared_seeds}
+        for name, arm in zip(names, arms, strict=True)
+    ]  # fmt: skip
+    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in ("First", "Second", "Second less first", "from", "to")}
+    table(rows, "studies_table", column_config=numbers)
