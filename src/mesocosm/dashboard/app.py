@@ -19,7 +19,7 @@ from mesocosm.dashboard.start_view import show_start
 from mesocosm.errors import UsageError
 from mesocosm.runner.directory import LATEST
 
-VIEWS = ("Run", "Network", "Compare", "Start a run", "Limits")
+VIEWS = ("Run", "Network", "Compare", "Start", "Limits")
 ABOUT = {"Get help": None, "Report a bug": None, "About": "Mesocosm: a sandbox economy of many agents."}
 
 
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     st.set_page_config(page_title="Mesocosm", layout="wide", menu_items=ABOUT)
     st.html(STYLE)
     view = st.segmented_control("View", VIEWS, default="Run", key="view", required=True, label_visibility="collapsed")
-    if view == "Start a run":
+    if view == "Start":
         show_start()
     elif view == "Compare":
         show_comparison()
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _turn_to_start() -> None:
-    st.session_state["view"] = "Start a run"
+    st.session_state["view"] = "Start"
 
 
 def _chosen(arguments: list[str]) -> Place | None:

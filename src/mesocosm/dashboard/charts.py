@@ -93,7 +93,7 @@ def overlay(metric: str, unit: str, runs: Mapping[str, Rows]) -> Any:
 
     Params   runs: rows by what each run is called.
     """
-    figure = _frame(metric.replace("_", " "), unit, max((len(rows) for rows in runs.values()), default=1), height=340)
+    figure = _frame(metric.replace("_", " "), unit, max((len(rows) for rows in runs.values()), default=1), height=380)
     for number, (name, rows) in enumerate(runs.items()):
         figure.add_scatter(
             x=[row.get("epoch", place) for place, row in enumerate(rows)],
@@ -108,6 +108,7 @@ def overlay(metric: str, unit: str, runs: Mapping[str, Rows]) -> Any:
             marker={"size": 5},
             hovertemplate="%{y:.4f}",
         )
+    figure.update_layout(legend={"y": -0.22, "yanchor": "top"}, margin={"t": 40})
     return figure
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from mesocosm import registry
 from mesocosm.analysis.across_runs import AcrossRuns, across_runs
 from mesocosm.analysis.across_studies import across_studies
+from mesocosm.config.load import scenario_to_dict
 from mesocosm.dashboard.charts import forest, overlay
 from mesocosm.dashboard.following import Following
 from mesocosm.dashboard.places import open_place, places
@@ -100,12 +101,28 @@ def _asked(found: AcrossRuns) -> None:
     if not keys:
         st.caption("Nothing but the seed.")
         return
+    first = scenario_to_dict(found.societies[0].runs[0].scenario)
     rows = [
-        {"Key": key} | {f"{society.name}": _said(society.differs, key) for society in found.societies[1:]}
+        {"Key": key, "A": _there(first, key)}
+        | {f"{society.name}": _said(society.differs, key) for society in found.societies[1:]}
         for key in keys
     ]
-    table(rows, "compare_asked")
-    st.caption("Where a cell is empty the run is as the first one, A.")
+    table(rows, "compare_asked", height=min(420, 38 + 35 * len(rows)))
+    if len(found.societies) > 2:
+        st.caption("Where a cell is empty the run is as the first one, A.")
+
+
+def _there(scenario: Any, key: str) -> str:
+    """What stands at a dotted key of a resolved scenario."""
+    value = scenario
+    for part in key.split("."):
+        if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        elif isinstance(value, dict) and part in value:
+            value = value[part]
+        else:
+            return "not there"
+    return str(value)
 
 
 def _said(differs: dict[str, Any], key: str) -> str:

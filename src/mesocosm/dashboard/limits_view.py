@@ -48,9 +48,15 @@ def _constants(place: Place) -> None:
     levers = asked.get("governance") or {}
     st.subheader("Levers of this run", anchor=False)
     if isinstance(levers, dict) and levers:
-        table([{"Lever": str(name), "Settings": str(value)} for name, value in levers.items()], "limits_levers")
+        table([{"Lever": str(name), "Settings": _settings(value)} for name, value in levers.items()], "limits_levers")
     else:
         st.caption("None: this society is not governed.")
+
+
+def _settings(given: Any) -> str:
+    if not isinstance(given, Mapping):
+        return str(given)
+    return ", ".join(f"{name} {value}" for name, value in given.items()) or "as they are"
 
 
 def constant_rows(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -94,7 +100,7 @@ def _flags(place: Place) -> None:
 
 
 def _findings() -> None:
-    st.subheader("Findings of a study, with the share of economies in which they hold", anchor=False)
+    st.subheader("Findings of studies, and where they hold", anchor=False)
     known = [place.run_id for place in places("study")]
     if not known:
         st.caption("There is no study under the run root. `mesocosm sweep` makes one.")

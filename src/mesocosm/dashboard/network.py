@@ -164,15 +164,16 @@ def _draw_agents(figure: Any, network: Network, kind: str) -> None:
         x=[network.position[node.agent][0] for node in nodes],
         y=[network.position[node.agent][1] for node in nodes],
         mode="markers" if len(network.nodes) > 60 else "markers+text",
-        text=[agent_name(node.agent) for node in nodes],
-        textposition="top center",
+        text=[f"{node.agent:02d}" for node in nodes],
+        textposition="middle center",
+        textfont={"color": "#111111", "size": 11},
         customdata=words,
         hovertemplate="%{customdata}<extra></extra>",
         name=chart_words(kind) or "type unknown",
         marker={
             "symbol": mark,
             "color": colour,
-            "size": [(5 if small else 9) + (9 if small else 15) * (node.deals / most) ** 0.5 for node in nodes],
+            "size": [(5 if small else 14) + (9 if small else 14) * (node.deals / most) ** 0.5 for node in nodes],
             "opacity": [1.0 if node.present else 0.35 for node in nodes],
             "line": {"width": 1, "color": "white"},
         },
@@ -188,7 +189,7 @@ def _draw_rings(figure: Any, network: Network) -> None:
             mode="markers",
             name="frozen",
             hoverinfo="skip",
-            marker={"symbol": "circle-open", "size": 24, "color": "#0072B2", "line": {"width": 3}},
+            marker={"symbol": "circle-open", "size": 15 if len(network.nodes) > 150 else 34, "color": "#0072B2", "line": {"width": 3}},
         )
 
 

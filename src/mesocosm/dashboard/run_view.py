@@ -81,7 +81,7 @@ def _head(run: Following, state: str) -> None:
     with scenario.container(key="scenario"):
         words(f"{asked.get('scenario_id', run.place.run_id)}, seed {run.header.seed if run.header else '?'}")
     epoch.markdown(f"**Epoch {len(run.rows):,} / {run.asked_epochs:,}**")
-    now.markdown(f"**{STATES[state]}**")
+    now.container(key="state").markdown(f"**{STATES[state]}**")
     if run.asked_epochs:
         st.progress(min(1.0, len(run.rows) / run.asked_epochs))
 

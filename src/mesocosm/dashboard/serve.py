@@ -63,10 +63,12 @@ def server_command(port: int, run_id: str) -> list[str]:
         "browser.serverAddress": ADDRESS,
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
+        "client.disableDataExport": "true",  # a spreadsheet would run what some cells say; see `mesocosm export`
         "client.showErrorLinks": "false",
         "global.developmentMode": "false",
         "runner.magicEnabled": "false",
         "logger.level": "warning",
+        "theme.primaryColor": "#0072b2",
     }
     hosts = [f"--server.allowedHosts={name}" for name in (ADDRESS, "localhost")]  # else a foreign name may lead here
     flags = [*(f"--{name}={value}" for name, value in settings.items()), *hosts]

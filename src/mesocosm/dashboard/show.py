@@ -24,7 +24,7 @@ _lock = threading.RLock()
 #: fixed text, no data: less air around the page, and a scenario's name that can be seen
 STYLE = """
 <style>
-.stMainBlockContainer {padding-top: 3.6rem; padding-bottom: 3rem;}
+.stMainBlockContainer {padding-top: 4.4rem; padding-bottom: 3rem;}
 .st-key-scenario [data-testid="stText"], .st-key-scenario [data-testid="stText"] * {
   font-size: 1.35rem; font-weight: 600; line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere;}
 [data-testid="stText"] {white-space: pre-wrap; overflow-wrap: anywhere;}
