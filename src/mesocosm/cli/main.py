@@ -38,7 +38,7 @@ COMMANDS = {
         "Run", "mesocosm.cli.branch", "branch_command", "go on with a run from an epoch under other rules"
     ),
     "diff": Entrance("Run", "mesocosm.cli.diff", "diff_command", "where two runs part, why, and what followed"),
-    "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw a run: toxicity, welfare, acceptance"),
+    "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw runs and studies: --kind network, levers, ..."),
     "replay": Entrance("Check", "mesocosm.cli.replay", "replay_command", "verify a run: hashes, metrics, every byte"),
     "verify": Entrance("Check", "mesocosm.cli.replay", "verify_command", "verify only the hashes of a log"),
     "check": Entrance("Check", "mesocosm.cli.check", "check_command", "find every mistake in scenarios and studies"),

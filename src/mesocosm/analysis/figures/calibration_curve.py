@@ -21,6 +21,7 @@ from mesocosm.measures.calibration import (
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 EDGES = 20
+SEEN = "p: chance of a good outcome, by proxy"
 
 
 def calibration_picture(source: RunSource, title: str) -> Picture | None:
@@ -49,7 +50,10 @@ def _curve(p: F64, good: Mask, accepted: Mask) -> Panel:
         marks += _binned(p[accepted], good[accepted], "accepted", "vermilion", "square")
     brier, ece = (float(each(p, good, one_group, 1)[0]) for each in (brier_score, calibration_error))
     null = float(calibration_error_by_chance(p, one_group, 1)[0][0])
-    x, y = Axis("p: chance of a good outcome, by proxy", low=0.0, high=1.0), Axis("share that went well", low=0.0, high=1.0)
+    x, y = (
+        Axis(SEEN, low=-0.03, high=1.03),
+        Axis("share that went well", low=-0.03, high=1.03),
+    )
     told = f"Brier {brier:.3f}, calibration error {ece:.3f} ({null:.3f} by chance)"
     return Panel(told, x, y, tuple(marks), square=True)
 
@@ -64,7 +68,8 @@ def _binned(p: F64, good: Mask, label: str, color: str, mark: str) -> Iterator[M
         y.append(found.share)
         low.append(found.low)
         high.append(found.high)
-        tips.append(f"{label}: p {x[-1]:.3f}, went well {found.share:.3f} [{found.low:.3f}, {found.high:.3f}], n {found.n:,}")
+        ends = f"[{found.low:.3f}, {found.high:.3f}]"
+        tips.append(f"{label}: p {x[-1]:.3f}, went well {found.share:.3f} {ends}, n {found.n:,}")
     yield Intervals(x, y, low, high, label, color, "y", mark, tuple(tips))
 
 
@@ -77,4 +82,4 @@ def _spread(p: F64, accepted: Mask) -> Panel:
         Bars(middle, taken.tolist(), "accepted", "vermilion", 0.5 / EDGES),
     )
     y = Axis("proposals", from_zero=True)
-    return Panel("What p was seen", Axis("p: chance of a good outcome, by proxy", low=0.0, high=1.0), y, marks)
+    return Panel("What p was seen", Axis(SEEN, low=0.0, high=1.0), y, marks)

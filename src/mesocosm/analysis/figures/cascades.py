@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mesocosm.agents.records import agent_name
 from mesocosm.analysis.figures.palette import look_of_type
-from mesocosm.analysis.figures.picture import Axis, Line, Mark, Panel, Picture, Points, Segments, shown
+from mesocosm.analysis.figures.picture import Axis, Line, Mark, Panel, Picture, Points, Segments, safe_line
 from mesocosm.analysis.figures.run_source import RunSource
 
 I64 = NDArray[np.int64]
@@ -133,8 +133,8 @@ def _reach(found: Threads, roots: I64) -> Panel:
     known = np.unique(size)
     share = [float((size >= one).mean()) for one in known]
     mark = Line(known.astype(float).tolist(), share, "threads", "blue", dots=True)
-    x = Axis("posts in a thread", log=bool(known[-1] > 20))
-    return Panel(f"Size of {len(roots):,} threads", x, Axis("share at least so large", from_zero=True, high=1.05), (mark,))
+    x, y = Axis("posts in a thread", log=True), Axis("share at least so large", log=True)
+    return Panel(f"Size of {len(roots):,} threads", x, y, (mark,))
 
 
 def _shape(source: RunSource, found: Threads, roots: I64) -> Panel:
@@ -145,12 +145,14 @@ def _shape(source: RunSource, found: Threads, roots: I64) -> Panel:
     for root in roots:
         key = (source.types[int(found.agent[root])], int(found.sizes[root]), int(depth[root]))
         counted[key] = counted.get(key, 0) + 1
-    marks = []
+    marks, most = [], max(counted.values())
     for name in sorted({key[0] for key in counted}):
         own = {key: n for key, n in counted.items() if key[0] == name}
-        tips = tuple(f"{n:,} threads of {size} posts, {deep} deep, begun by {name}" for (_, size, deep), n in own.items())
+        tips = tuple(
+            f"{n:,} threads of {size} posts, {deep} deep, begun by {name}" for (_, size, deep), n in own.items()
+        )
         x, y = [float(key[1]) for key in own], [float(key[2]) for key in own]
-        area = [18.0 + 10.0 * float(n) ** 0.5 for n in own.values()]
+        area = [16.0 + 200.0 * (float(n) / most) ** 0.5 for n in own.values()]
         marks.append(Points(x, y, f"begun by {name}", f"type:{name}", look_of_type(name)[1], area, tips))
     y_axis = Axis("answers to answers: depth", from_zero=True, whole=True)
     return Panel("Size and depth", Axis("posts in a thread", from_zero=True), y_axis, tuple(marks))
@@ -170,20 +172,21 @@ def _tree(source: RunSource, found: Threads, root: int) -> Panel:
     for name in sorted(set(named)):
         own = [number for number, each in enumerate(named) if each == name]
         tips = tuple(_told(found, int(places[number]), name) for number in own)
-        marks.append(Points(x[own].tolist(), y[own].tolist(), name, f"type:{name}", look_of_type(name)[1], (26.0,), tips))
+        look = (f"type:{name}", look_of_type(name)[1], (34.0,))
+        marks.append(Points(x[own].tolist(), y[own].tolist(), name, *look, tips))
     author = int(found.agent[root])
     title = f"{agent_name(author)}, step {int(found.step[root])}: {len(found.members(root)):,} posts"
-    across = Axis("depth: answers to answers", from_zero=True, whole=True)
+    across = Axis("depth: answers to answers", low=-0.25, high=float(max(x.max(), 1.0)) + 0.25, whole=True)
     return Panel(title, across, Axis("", shown=False), tuple(marks))
 
 
 def _told(found: Threads, place: int, name: str) -> str:
     who = agent_name(int(found.agent[place]))
-    return f"{who} ({name}), step {int(found.step[place])}: {shown(found.content[place], WORDS_MOST)}"
+    return f"{who} ({name}), step {int(found.step[place])}: {safe_line(found.content[place], WORDS_MOST)}"
 
 
 def _heights(found: Threads, places: Sequence[int] | I64) -> dict[int, float]:
-    """Where each post of a tree stands across its depth: leaves one below another, a parent in the middle of its own."""
+    """Where each post stands across its depth: leaves one below another, a parent in the middle of its answers."""
     answers: dict[int, list[int]] = {}
     kept = {int(place) for place in places}
     for place in places:

@@ -55,16 +55,18 @@ class CourseKind:
     is_share: bool = False  # from 0 up; else the line at 0 is drawn
     top: float | None = None
     gap: tuple[str, str] | None = None  # two metrics between which the area is shaded
+    gap_label: str = ""
 
 
 COURSES = {
     "toxicity": CourseKind(
         "Toxicity of accepted interactions",
-        "share of accepted interactions that go wrong",
+        "share that goes wrong",
         "Solid: what happened. Dashed: what the proxy shows. The shaded area between them is the Goodhart gap.",
         (Curve("toxicity_true", "true", "true"), Curve("toxicity_rate", "by proxy", "proxy", "dash")),
         is_share=True,
         gap=("toxicity_true", "toxicity_rate"),
+        gap_label="Goodhart gap",
     ),
     "conditional_loss": CourseKind(
         "What selection is worth",
@@ -79,10 +81,11 @@ COURSES = {
     ),
     "quality_gap": CourseKind(
         "Quality gap: accepted less rejected",
-        "difference of the share that goes well",
+        "difference in share that goes well",
         "Above 0, what is accepted is better than what is rejected; below 0 is adverse selection.",
         (Curve("quality_gap_true", "true", "true"), Curve("quality_gap", "by proxy", "proxy", "dash")),
         gap=("quality_gap_true", "quality_gap"),
+        gap_label="truth against proxy",
     ),
     "participation": CourseKind(
         "Participation and acceptance",
@@ -201,13 +204,11 @@ def _marks(asked: CourseKind, course: Course, confidence: float) -> Iterator[Mar
                 yield Band(_epochs(low), low.tolist(), high.tolist(), "", curve.color, 0.16)
     if asked.gap and all(metric in means for metric in asked.gap):
         one, other = (means[metric] for metric in asked.gap)
-        yield Band(_epochs(one), one.tolist(), other.tolist(), "Goodhart gap", "gap", 0.2)
+        yield Band(_epochs(one), one.tolist(), other.tolist(), asked.gap_label, "gap", 0.2)
     for curve in asked.curves:
         if curve.metric in means:
             mean = means[curve.metric]
-            yield Line(
-                _epochs(mean), mean.tolist(), curve.label, curve.color, curve.dash, dots=len(mean) <= DOTS_MOST
-            )
+            yield Line(_epochs(mean), mean.tolist(), curve.label, curve.color, curve.dash, dots=len(mean) <= DOTS_MOST)
 
 
 def _epochs(mean: F64) -> list[float]:

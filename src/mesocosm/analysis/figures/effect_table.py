@@ -104,10 +104,10 @@ def read_comparison(folder: Path) -> dict[str, Any]:
     """
     try:
         told = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        if not isinstance(told, dict) or not isinstance(told["effects"], list):
-            raise TypeError("it is not what `mesocosm compare` writes")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise MesocosmError(f"{folder / RECORD}: this record cannot be read ({error}). Compare again.") from error
+    if not isinstance(told, dict) or not isinstance(told.get("effects"), list):
+        raise MesocosmError(f"{folder / RECORD}: this is not what `mesocosm compare` writes. Compare again.")
     return told
 
 
@@ -126,18 +126,16 @@ def effects_of_comparison(told: Mapping[str, Any], metric: str = "toxicity_true"
         for row in told["effects"]
         if row["agents"] == "all"
     }
-    effects, controls = [], []
+    effects, controls = list[Effect](), list[Effect]()
     for adaptation in told["adaptations"]:
         for arm in ("changed", *CONTROL_NAMES):
             if (adaptation, arm, metric) not in rows:
                 continue
-            one, welfare = (
-                [_number(rows[adaptation, arm, name].get(key)) for key in ("change", "low", "high")]
-                for name in (metric, WELFARE)
-            )
+            change, low, high = _ends(rows[adaptation, arm, metric])
+            welfare, below, above = _ends(rows[adaptation, arm, WELFARE])
             n = int(rows[adaptation, arm, metric].get("n") or 0)
             name = ", ".join(map(str, told["changes"])) if arm == "changed" else arm
-            made = Effect(f"{adaptation} agents", name, *one, *welfare, "", n)
+            made = Effect(f"{adaptation} agents", name, change, low, high, welfare, below, above, "", n)
             (effects if arm == "changed" else controls).append(made)
     unit, better = facts_of_metric(metric)
     confidence, seeds = float(told["confidence"]), len(told["seeds"])
@@ -161,5 +159,7 @@ def doses_by_arm(found: StudyResults) -> dict[str, dict[str, Any]]:
     }
 
 
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
+def _ends(row: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Change, low and high of a row of a record, in which None stands for what is undefined."""
+    change, low, high = (math.nan if row[key] is None else float(row[key]) for key in ("change", "low", "high"))
+    return change, low, high

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from mesocosm.agents.records import agent_name
 from mesocosm.analysis.figures.courses import DOTS_MOST, Course, course_of_rows, mean_and_half
 from mesocosm.analysis.figures.picture import Axis, Band, Bars, Line, Mark, Panel, Picture
 from mesocosm.analysis.figures.run_source import RunSource
-from mesocosm.measures.inequality import gini, largest_share
 from mesocosm.analysis.statistics import CONFIDENCE
+from mesocosm.measures.inequality import gini, largest_share
 
 I64 = NDArray[np.int64]
 AGENTS_MOST = 200
@@ -63,7 +64,7 @@ def gini_picture(courses: Sequence[Course], title: str, confidence: float = CONF
     return Picture("influence", title, about, (panel,), 1, out, (7.6, 4.0))
 
 
-def gini_panel(rows: Sequence[dict[str, object]]) -> Panel:
+def gini_panel(rows: Sequence[Mapping[str, Any]]) -> Panel:
     """One run's panel of the Gini of votes over its epochs."""
     picture = gini_picture([course_of_rows(rows)], "")
     if picture is not None:

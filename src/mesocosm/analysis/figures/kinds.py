@@ -137,7 +137,7 @@ def _of_run(kind: str, source: RunSource, title: str) -> Picture | None:
     return _FROM_EVENTS[kind](source, title) if kind in _FROM_EVENTS and rows else None
 
 
-def overview_picture(rows: Sequence[dict[str, Any]], title: str) -> Picture:
+def overview_picture(rows: Sequence[Mapping[str, Any]], title: str) -> Picture:
     """A run at a glance: toxicity, acceptance, welfare and influence over its epochs."""
     course = course_of_rows(rows)
     panels = (*(course_panel(kind, course) for kind in ("toxicity", "participation", "welfare")), gini_panel(rows))

@@ -7,10 +7,20 @@ from collections.abc import Iterator, Sequence
 
 from mesocosm.analysis.dose_response import DoseResponse
 from mesocosm.analysis.figures.effect_table import Effect, EffectTable
-from mesocosm.analysis.figures.picture import Axis, Band, Intervals, Line, Mark, Panel, Picture, Rule, Span, shown
+from mesocosm.analysis.figures.picture import (
+    Axis,
+    Band,
+    Intervals,
+    Line,
+    Mark,
+    Panel,
+    Picture,
+    Points,
+    Rule,
+    Span,
+)
 
 ARMS_MOST, PANELS_MOST = 40, 9
-NAMED_MOST = 14
 ARM_LABEL = 44
 
 
@@ -23,9 +33,9 @@ def levers_picture(table: EffectTable, title: str) -> Picture | None:
     rows = max(len(_arms(table, setting)) for setting in settings) + len({one.arm for one in table.controls})
     together = "all arms at once" if table.family else "each by itself"
     about = (
-        f"Change against the same seed without the lever, mean of {table.seeds} pairs, with {100 * table.confidence:.0f} "
-        f"% intervals ({together}). Blue: clear of 0; grey: not. Sham does nothing by design; the oracle refuses what "
-        "would go wrong, the most that a lever can do."
+        f"Change against the same seed without the lever, mean of {table.seeds} pairs, with "
+        f"{100 * table.confidence:.0f} % intervals ({together}). Blue: clear of 0; grey: not. Sham does "
+        "nothing by design; the oracle refuses what would go wrong, the most that a lever can do."
     )
     if math.isfinite(table.smallest):
         about += f" Shaded: changes below {table.smallest:g}, too small to matter."
@@ -67,10 +77,10 @@ def _forest(table: EffectTable, setting: str) -> Panel:
     for label, color, mark, group in groups:
         if group:
             marks.append(_intervals(table, group, place, label, color, mark))
-    ticks = tuple((-float(number), shown(one.arm, ARM_LABEL)) for number, one in enumerate(rows))
+    ticks = tuple((-float(number), safe_line(one.arm, ARM_LABEL)) for number, one in enumerate(rows))
     x = Axis(f"change in {table.metric} ({table.unit})", zero_line=True)
     y = Axis("", low=-len(rows) + 0.4, high=0.6, ticks=ticks)
-    return Panel(shown(setting, 60) or f"Effect on {table.metric}", x, y, tuple(marks))
+    return Panel(safe_line(setting, 60) or f"Effect on {table.metric}", x, y, tuple(marks))
 
 
 def _intervals(
@@ -126,20 +136,46 @@ def tradeoff_picture(table: EffectTable, title: str) -> Picture | None:
 
 def _tradeoff(table: EffectTable, setting: str) -> Panel:
     arms = [one for one in _all_arms(table, setting) if math.isfinite(one.change) and math.isfinite(one.welfare)]
-    controls = [one for one in table.controls if one.setting == setting and one.arm != "redraw"]
+    oracle = table.control(setting, "oracle")
+    is_near = oracle is not None and _is_near(oracle, arms)
     places = [(0.0, 0.0), *((one.change, one.welfare) for one in arms)]
     marks: list[Mark] = [Rule(0.0, "x", "", "ink", "solid"), Rule(0.0, "y", "", "ink", "solid")]
     front = pareto_front(places, (table.better, "higher")) if table.better != "neither" else []
     if front:
         x, y = ([places[number][axis] for number in front] for axis in (0, 1))
-        marks.append(Line(x, y, "Pareto front (base and arms)", "front", "dash", 1.6))
-    names = tuple(shown(one.arm, 26) for one in arms) if len(arms) <= NAMED_MOST else ()
-    marks += _crosses(arms, "arms", "clear", "circle", names)
-    marks += _crosses([one for one in controls if math.isfinite(one.welfare)], "controls", "quiet", "square",
-                      tuple(one.arm for one in controls if math.isfinite(one.welfare)))  # fmt: skip
+        marks.append(Line(x, y, "", "front", "dash", 1.6))
+        marks.append(Points(x, y, "Pareto front of base and arms", "front", "circle", (170.0,), ring=True))
+    marks += _crosses(arms, "arms", "clear", "circle", _names(arms, front))
+    if oracle is not None and is_near:
+        marks += _crosses([oracle], "oracle", "oracle", "square", ("oracle",))
+    is_off = oracle is not None and not is_near and math.isfinite(oracle.change) and math.isfinite(oracle.welfare)
+    note = f"oracle, off this frame: {oracle.change:+.3g}, {oracle.welfare:+.3g}" if oracle and is_off else ""
     x_axis = Axis(f"change in {table.metric} ({table.unit})", zero_line=True)
     y_axis = Axis("change in true social welfare (credits an epoch)", zero_line=True)
-    return Panel(shown(setting, 60) or f"{table.metric} against welfare", x_axis, y_axis, tuple(marks))
+    return Panel(safe_line(setting, 60) or f"{table.metric} against welfare", x_axis, y_axis, tuple(marks), note)
+
+
+def _is_near(oracle: Effect, arms: Sequence[Effect]) -> bool:
+    """Whether the oracle can be drawn without pressing all arms into a corner."""
+    for change in ("change", "welfare"):
+        widest = max((abs(getattr(one, change)) for one in arms), default=0.0)
+        if not abs(getattr(oracle, change)) <= 2.5 * widest:
+            return False
+    return True
+
+
+def _names(arms: Sequence[Effect], front: Sequence[int]) -> tuple[str, ...]:
+    """Names of arms that have room for one, those on the front first; the others have none."""
+    wide, high = (max((abs(getattr(one, name)) for one in arms), default=0.0) or 1.0 for name in ("change", "welfare"))
+    first = sorted(range(len(arms)), key=lambda number: (number + 1 not in front, number))
+    told = [""] * len(arms)
+    taken: list[tuple[float, float]] = []
+    for number in first:
+        x, y = arms[number].change / wide, arms[number].welfare / high
+        if all(abs(x - other) > 0.35 or abs(y - up) > 0.12 for other, up in taken):
+            told[number] = safe_line(arms[number].arm, 26)
+            taken.append((x, y))
+    return tuple(told)
 
 
 def _crosses(arms: Sequence[Effect], label: str, color: str, mark: str, names: tuple[str, ...]) -> Iterator[Mark]:
@@ -156,9 +192,7 @@ def _crosses(arms: Sequence[Effect], label: str, color: str, mark: str, names: t
                     mark, tips, names)  # fmt: skip
 
 
-def dose_picture(
-    trends: dict[str, DoseResponse], axis: str, table: EffectTable, title: str
-) -> Picture | None:
+def dose_picture(trends: dict[str, DoseResponse], axis: str, table: EffectTable, title: str) -> Picture | None:
     """The effect over the dose of a lever, a line a setting, with pointwise intervals; None without doses."""
     if not trends:
         return None
@@ -170,8 +204,7 @@ def dose_picture(
         change, low, high = ([getattr(one, end) for one in trend.curve] for end in ("change", "low", "high"))
         marks.append(Band(dose, low, high, "", color, 0.15))
         marks.append(Line(dose, change, setting or "effect", color, dots=True))
-        for flip in trend.flips:
-            marks.append(Rule((flip.below + flip.above) / 2.0, "x", "the sign flips", color, "dot"))
+        marks += [Span(flip.below, flip.above, "x", "the sign flips in here", color, 0.1) for flip in trend.flips]
     oracle = table.control(next(iter(trends)), "oracle")
     if oracle is not None and math.isfinite(oracle.change):
         marks.append(Rule(oracle.change, "y", "oracle", "oracle"))
@@ -196,7 +229,7 @@ def robustness_picture(table: EffectTable, title: str) -> Picture | None:
         kept = sorted(value for value in changes if math.isfinite(value))
         share = [(place + 0.5) / len(kept) for place in range(len(kept))]
         below = sum(value < 0.0 for value in kept)
-        label = f"{shown(arm, 30)}: below 0 in {below} of {len(kept)}"
+        label = f"{safe_line(arm, 30)}: below 0 in {below} of {len(kept)}"
         marks.append(Line(kept, share, label, f"series:{number}", dots=True))
     about = (
         "Every point is an economy with other constants, drawn from a Latin hypercube; where a curve crosses 0 is the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from mesocosm.agents.records import agent_name
 from mesocosm.analysis.figures.palette import look_of_type
 from mesocosm.analysis.figures.picture import Axis, Mark, Panel, Picture, Points, Segments
 from mesocosm.analysis.figures.run_source import RunSource
-from mesocosm.measures.dyads import dyads_of, expected_by_degree, expected_by_volume, flagged_mutual
+from mesocosm.measures.dyads import Dyads, dyads_of, expected_by_degree, expected_by_volume, flagged_mutual
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -103,8 +104,8 @@ def network_marks(found: Network) -> Iterator[Mark]:
         if rows.any():
             a, b = found.a[rows], found.b[rows]
             width = 0.4 + 2.6 * np.sqrt(found.n[rows] / heaviest) + (0.4 if kind != TIE else 0.0)
-            ends = (found.x[a], found.y[a], found.x[b], found.y[b])
-            yield Segments(*(end.tolist() for end in ends), label, color, width.tolist(), alpha, dash)
+            x0, y0, x1, y1 = (end.tolist() for end in (found.x[a], found.y[a], found.x[b], found.y[b]))
+            yield Segments(x0, y0, x1, y1, label, color, width.tolist(), alpha, dash)
     base = 150.0 if len(found.agent) <= 60 else 60.0 if len(found.agent) <= 200 else 30.0
     area = base * (0.35 + 0.65 * found.deals / max(int(found.deals.max(initial=1)), 1))
     for name in sorted(set(found.types)):
@@ -147,7 +148,7 @@ def _flagged(one: I64, other: I64, accepted: NDArray[np.bool_], p: F64, n_agents
     """Pairs that accept each other's bad-looking deals beyond chance, as the metric collusion_pairs has them."""
     size = np.array([n_agents], dtype=np.int64)
 
-    def counted(rows: NDArray[np.bool_]) -> object:
+    def counted(rows: NDArray[np.bool_]) -> Dyads:
         return dyads_of(np.zeros(int(rows.sum()), dtype=np.int64), one[rows], other[rows], size)
 
     everything = np.ones(len(one), dtype=np.bool_)
@@ -157,7 +158,7 @@ def _flagged(one: I64, other: I64, accepted: NDArray[np.bool_], p: F64, n_agents
     return {(int(a), int(b)) for a, b in zip(pairs.a, pairs.b, strict=True)}
 
 
-def _frozen(states: object, n_agents: int) -> NDArray[np.bool_]:
+def _frozen(states: Any, n_agents: int) -> NDArray[np.bool_]:
     import polars as pl
 
     marked = np.zeros(n_agents, dtype=np.bool_)
@@ -186,8 +187,9 @@ def _assemble(
     table = np.array(kept, dtype=np.int64).reshape(-1, 4)
     x, y = _laid_out(len(agent), kept)
     types = tuple(source.types[slot] for slot in agent)
-    out = (int((deals > 0).sum()) - int((deals[agent] > 0).sum()), len(ties) - len(kept))
-    return Network(agent, types, deals[agent], frozen[agent], x, y, *table.T, *out)
+    agents_out, ties_out = int((deals > 0).sum()) - int((deals[agent] > 0).sum()), len(ties) - len(kept)
+    one, other, count, kinds = table.T
+    return Network(agent, types, deals[agent], frozen[agent], x, y, one, other, count, kinds, agents_out, ties_out)
 
 
 def _strongest(ties: Sequence[tuple[int, int, int, int]], n_agents: int) -> list[tuple[int, int, int, int]]:

@@ -6,6 +6,7 @@ names colours by what they stand for (`true`, `type:honest`, `series:2`), and a 
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -125,3 +126,15 @@ def look_of_type(name: str) -> tuple[str, str]:
     if name in TYPE_LOOKS:
         return TYPE_LOOKS[name]
     return _STRANGERS[zlib.crc32(name.encode()) % len(_STRANGERS)]
+
+
+def cell_color(value: float, limit: float) -> tuple[str, float]:
+    """Token and opacity of a cell: blue below 0, vermilion above, in full at the limit.
+
+    Example
+        >>> cell_color(-0.5, 1.0)
+        ('falls', 0.5)
+    """
+    if not math.isfinite(value):
+        return "quiet", 0.0
+    return ("falls" if value < 0.0 else "rises"), min(abs(value) / limit, 1.0)

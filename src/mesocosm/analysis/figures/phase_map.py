@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from mesocosm.analysis.figures.effect_table import Effect, EffectTable
-from mesocosm.analysis.figures.picture import Axis, Cells, Panel, Picture, shown
+from mesocosm.analysis.figures.picture import Axis, Cells, Panel, Picture, safe_line
 
 PANELS_MOST = 9
 TEXT_CELLS_MOST = 150
@@ -54,7 +54,7 @@ def _over_axes(table: EffectTable, doses: Mapping[str, Mapping[str, Any]], axes:
             wanted = dict(zip(further, fixed, strict=True))
             own = [arm for arm in doses if all(doses[arm][axis] == value for axis, value in wanted.items())]
             found = {(doses[arm][across], doses[arm][up]): effects[arm] for arm in own if arm in effects}
-            told = [shown(setting, 40)] if setting else []
+            told = [safe_line(setting, 40)] if setting else []
             told += [f"{_short(axis)} {value}" for axis, value in wanted.items()]
             panels.append(_panel(found, across, up, known[across], known[up], ", ".join(told)))
     return panels
@@ -89,11 +89,11 @@ def _panel(
         ),
         clear=tuple(one.is_clear for one in effects),
     )
-    axes = (
+    x_axis, y_axis = (
         Axis(name, low=-0.5, high=len(values) - 0.5, ticks=tuple((float(n), _told(v)) for n, v in enumerate(values)))
         for name, values in ((across, xs), (up, ys))
     )
-    return Panel(title or "Effect over two axes", *axes, (mark,))
+    return Panel(title or "Effect over two axes", x_axis, y_axis, (mark,))
 
 
 def _coloured(panel: Panel, limit: float) -> Panel:
@@ -111,4 +111,4 @@ def _short(axis: str) -> str:
 
 
 def _told(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else shown(str(value), 24)
+    return f"{value:g}" if isinstance(value, float) else safe_line(str(value), 24)

@@ -173,7 +173,7 @@ class Panel:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing but rules and strips to see."""
-        return not any(_has_data(mark) for mark in self.marks)
+        return not any(_is_seen(mark) for mark in self.marks)
 
     def labelled(self, label: str) -> Mark:
         """The first mark with that label.
@@ -198,13 +198,22 @@ class Picture:
     left_out: tuple[str, ...] = field(default=())  # what is not drawn, and why
     panel_size: tuple[float, float] = (5.2, 3.4)  # inches
 
+    def says_again(self, place: int) -> tuple[bool, bool]:
+        """Whether the panel below says the same of the horizontal axis, and the one to the left of the vertical one.
+
+        So it is only in a picture whose panels all have the same axis: there it needs to be told once.
+        """
+        below, first = place + self.columns < len(self.panels), self.panels[0]
+        x, y = (all(getattr(panel, way) == getattr(first, way) for panel in self.panels) for way in ("x", "y"))
+        return x and y and below, y and place % self.columns > 0
+
     @property
     def rows(self) -> int:
         """How many rows of panels there are."""
         return -(-len(self.panels) // self.columns)
 
 
-def _has_data(mark: Mark) -> bool:
+def _is_seen(mark: Mark) -> bool:
     if isinstance(mark, Rule | Span):
         return False
     if isinstance(mark, Segments):
@@ -246,11 +255,11 @@ def _at(panel: Panel, label: str, x: float, y: float) -> str:
     return f"{label + ': ' if label else ''}{y:.4g} ({panel.x.label} {place})"
 
 
-def shown(text: str, most: int = TEXT_MOST) -> str:
+def safe_line(text: str, most: int = TEXT_MOST) -> str:
     """A stranger's text as one short line in which nothing acts: no control signs, no marks that turn the writing.
 
     Example
-        >>> shown("a\\nb\\u202ec"), shown("x" * 100, 5)
+        >>> safe_line("a\\nb\\u202ec"), safe_line("x" * 100, 5)
         ('a b?c', 'xxxx…')
     """
     kept = []
