@@ -18,6 +18,7 @@ from mesocosm.analysis.figures.picture import (
     Points,
     Rule,
     Span,
+    safe_line,
 )
 
 ARMS_MOST, PANELS_MOST = 40, 9
