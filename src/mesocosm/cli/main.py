@@ -41,7 +41,7 @@ COMMANDS = {
     "dashboard": Entrance(
         "Run", "mesocosm.cli.dashboard", "dashboard_command", "runs in a browser: watch, start, pause, compare"
     ),
-    "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw a run: toxicity, welfare, acceptance"),
+    "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw runs and studies: --kind network, levers, ..."),
     "replay": Entrance("Check", "mesocosm.cli.replay", "replay_command", "verify a run: hashes, metrics, every byte"),
     "verify": Entrance("Check", "mesocosm.cli.replay", "verify_command", "verify only the hashes of a log"),
     "check": Entrance("Check", "mesocosm.cli.check", "check_command", "find every mistake in scenarios and studies"),
