@@ -6,18 +6,19 @@ from typing import Any
 
 import streamlit as st
 
-from mesocosm.dashboard.following import AgentSoFar, Following
-from mesocosm.dashboard.places import Place, is_fresh
-from mesocosm.dashboard.plain import agent_name, plain_words
-from mesocosm.dashboard.show import events_in, follow, table
+from mesocosm.agents.records import agent_name
 from mesocosm.dashboard.events import Filter
+from mesocosm.dashboard.following import AgentSoFar, Following
+from mesocosm.dashboard.places import Openable, is_fresh
+from mesocosm.dashboard.plain import plain_words
+from mesocosm.dashboard.show import events_in, follow, show_table
 from mesocosm.errors import MesocosmError
 
 ROWS_MOST = 5000
 STATUSES = ("active", "frozen", "left")
 
 
-def show_agents(place: Place) -> None:
+def show_agents(place: Openable) -> None:
     """The table of agents of a run, as of its last completed epoch."""
     if is_fresh(place):
         return
@@ -26,7 +27,7 @@ def show_agents(place: Place) -> None:
     except MesocosmError:
         return  # the head of the page has said why
     st.subheader("Agents", anchor=False)
-    rows = agent_rows(run)
+    rows = rows_of_agents(run)
     if not rows:
         st.caption("No epoch is over yet, or the log holds checkpoints only: no states of agents are known.")
         return
@@ -36,11 +37,12 @@ def show_agents(place: Place) -> None:
     wanted = kinds.multiselect("Types", known, key="agents_types", placeholder="all types")
     states = status.multiselect("Status", STATUSES, key="agents_status", placeholder="any status")
     shown = [row for row in rows if _lets(row, text, wanted, states)]
-    table(
+    show_table(
         shown[:ROWS_MOST],
         "agents",
         height=min(420, 38 + 35 * max(len(shown[:ROWS_MOST]), 1)),
         column_config={
+            "ID": st.column_config.TextColumn(pinned=True),
             "Reputation": st.column_config.NumberColumn(format="%.2f"),
             "Resources": st.column_config.NumberColumn(format="%.1f", help="Credits of the agent at the epoch's end."),
             "Interactions": st.column_config.NumberColumn(help="Accepted deals, on either side."),
@@ -51,7 +53,7 @@ def show_agents(place: Place) -> None:
     st.caption(count if len(shown) <= ROWS_MOST else f"{count}; the first {ROWS_MOST:,} are shown.")
 
 
-def agent_rows(run: Following) -> list[dict[str, Any]]:
+def rows_of_agents(run: Following) -> list[dict[str, Any]]:
     """One row an agent that was ever there."""
     frozen = frozen_now(run)
     kinds = run.types()

@@ -12,7 +12,7 @@ import streamlit as st
 from mesocosm.dashboard.compare_view import show_comparison
 from mesocosm.dashboard.limits_view import show_limits
 from mesocosm.dashboard.network_view import show_network
-from mesocosm.dashboard.places import Place, open_place, places
+from mesocosm.dashboard.places import Openable, open_place, places
 from mesocosm.dashboard.run_view import show_run
 from mesocosm.dashboard.show import STYLE, complain
 from mesocosm.dashboard.start_view import show_start
@@ -20,15 +20,14 @@ from mesocosm.errors import UsageError
 from mesocosm.runner.directory import LATEST
 
 VIEWS = ("Run", "Network", "Compare", "Start", "Limits")
-ABOUT = {"Get help": None, "Report a bug": None, "About": "Mesocosm: a sandbox economy of many agents."}
 
 
-def main(arguments: list[str]) -> None:
+def draw_page(arguments: list[str]) -> None:
     """Draw the page.
 
     Params   arguments: the id of the run to open first, if there is one.
     """
-    st.set_page_config(page_title="Mesocosm", layout="wide", menu_items=ABOUT)
+    st.set_page_config(page_title="Mesocosm", layout="wide")
     st.html(STYLE)
     view = st.segmented_control("View", VIEWS, default="Run", key="view", required=True, label_visibility="collapsed")
     if view == "Start":
@@ -40,7 +39,7 @@ def main(arguments: list[str]) -> None:
         if view == "Limits":
             show_limits(place)
         elif place is None:
-            st.info("There is no run under the run root yet. Start one from this page, or with `mesocosm run baseline`.")
+            st.info("There is no run under the run root yet. Start one here, or with `mesocosm run baseline`.")
             st.button("Start a run", key="first_start", type="primary", on_click=_turn_to_start)
         elif view == "Network":
             show_network(place)
@@ -52,7 +51,7 @@ def _turn_to_start() -> None:
     st.session_state["view"] = "Start"
 
 
-def _chosen(arguments: list[str]) -> Place | None:
+def _chosen(arguments: list[str]) -> Openable | None:
     """The run that is open: chosen from the list, else named by the address or the command, else the last one."""
     known = [place.run_id for place in places("run")]
     if not known:
@@ -75,4 +74,4 @@ def _forget_event() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    draw_page(sys.argv[1:])

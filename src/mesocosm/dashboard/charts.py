@@ -1,180 +1,108 @@
-"""The dashboard's charts, as Plotly figures made from rows of metrics; all text of others in them is escaped."""
+"""The dashboard's charts: the pictures of `analysis/figures` as Plotly figures of the page's size and ground."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from mesocosm.analysis.plots import GREEN, PROXY, QUIET, TRUE
-from mesocosm.dashboard.plain import chart_words
+from mesocosm.analysis.figures.courses import COURSES, course_of_rows, course_panel
+from mesocosm.analysis.figures.palette import Theme
+from mesocosm.analysis.figures.picture import Axis, Intervals, Line, Panel, Picture, Rule
+from mesocosm.analysis.figures.plotly_figure import plotly_figure
+from mesocosm.dashboard.plain import plain_words
 
 Rows = Sequence[Mapping[str, Any]]
-#: hues of Okabe and Ito, told apart by everyone, for runs beside each other
-SERIES = (PROXY, TRUE, GREEN, "#E69F00", "#CC79A7", "#56B4E9")
-HEIGHT = 250
-#: the four charts of the plan: title, unit, and the lines (metric, name, colour, dash)
-FOUR: dict[str, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = {
-    "toxicity": (
-        "Toxicity",
-        "share of accepted deals",
-        (("toxicity_true", "true", TRUE, "solid"), ("toxicity_rate", "by proxy", PROXY, "dash")),
-    ),
-    "loss": (
-        "Conditional loss of initiators",
-        "credits a deal",
-        (
-            ("conditional_loss_initiator_true", "true", TRUE, "solid"),
-            ("conditional_loss_initiator", "by proxy", PROXY, "dash"),
-        ),
-    ),
-    "gap": (
-        "Quality gap",
-        "accepted less rejected",
-        (("quality_gap_true", "true", TRUE, "solid"), ("quality_gap", "by proxy", PROXY, "dash")),
-    ),
-    "participation": (
-        "Participation",
-        "share",
-        (
-            ("participation", "agents taking part", GREEN, "solid"),
-            ("acceptance_rate", "proposals accepted", QUIET, "dash"),
-        ),
-    ),
+#: the four charts of the plan, by the kind of picture, with the title that fits half a page
+FOUR = {
+    "toxicity": "Toxicity",
+    "conditional_loss": "Conditional loss",
+    "quality_gap": "Quality gap",
+    "participation": "Participation",
 }
+HEIGHT, DOTS_UP_TO = 265, 40
+CLEAR = "rgba(0,0,0,0)"
 
 
-def chart_of(name: str, rows: Rows, epochs: int) -> Any:
+def chart_of(kind: str, rows: Rows, epochs: int, theme: Theme) -> Any:
     """One of the four charts of a run over its epochs.
 
-    Params   name: of FOUR; epochs: how many the run is meant to have, so that the axis does not move as it goes on.
+    Params   kind: of FOUR; epochs: how many the run is meant to have, so that the axis does not move as it goes on.
     """
-    title, unit, lines = FOUR[name]
-    x = [row.get("epoch", number) for number, row in enumerate(rows)]
-    figure = _frame(title, unit, max(epochs, len(rows)))
-    values = [[_number(row.get(metric)) for row in rows] for metric, *_ in lines]
-    if name == "toxicity" and rows:
-        _shade(figure, x, values[0], values[1])
-    for (_, label, colour, dash), ys in zip(lines, values, strict=True):
-        figure.add_scatter(
-            x=x,
-            y=ys,
-            name=label,
-            mode="lines+markers" if len(rows) <= 40 else "lines",
-            line={"color": colour, "dash": dash, "width": 2},
-            marker={"size": 5},
-            hovertemplate="%{y:.3f}",
-        )
-    known = [value for column in values for value in column if value is not None]
-    if name in ("toxicity", "participation"):
-        figure.update_yaxes(range=[0, 1.04 if name == "participation" else max(0.05, 1.2 * max(known, default=0.8))])
-    else:
-        figure.update_yaxes(zeroline=True, zerolinewidth=1.5, zerolinecolor=QUIET, rangemode="tozero")
-    if not known:
-        _nothing(figure, "undefined in every epoch" if rows else "no epoch is over yet")
-    return figure
+    course = course_of_rows(rows)
+    if kind == "conditional_loss":  # half a page has room for the side that the plan asks for
+        metrics = {name: values for name, values in course.metrics.items() if "counterparty" not in name}
+        course = replace(course, metrics=metrics)
+    panel = course_panel(kind, course)
+    if not rows:
+        panel = replace(panel, note="no epoch is over yet", y=replace(panel.y, low=0.0, high=1.0))
+    figure = plotly_figure(Picture(kind, "", COURSES[kind].about, (panel,)), theme)
+    return _laid_out(figure, FOUR[kind], max(epochs, len(rows)), HEIGHT)
 
 
-def _shade(figure: Any, x: list[Any], true: list[float | None], proxy: list[float | None]) -> None:
-    """Shade the Goodhart gap where both lines are defined."""
-    pairs = [(at, a, b) for at, a, b in zip(x, true, proxy, strict=True) if a is not None and b is not None]
-    if not pairs:
-        return
-    at, low, high = (list(column) for column in zip(*pairs, strict=True))
-    quiet: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    figure.add_scatter(x=at, y=low, **quiet)
-    figure.add_scatter(
-        x=at, y=high, fill="tonexty", fillcolor="rgba(138,138,138,0.22)", name="gap", **quiet | {"showlegend": True}
-    )
-
-
-def overlay(metric: str, unit: str, runs: Mapping[str, Rows]) -> Any:
+def overlay(metric: str, unit: str, runs: Mapping[str, Rows], theme: Theme) -> Any:
     """One metric of several runs over their epochs.
 
     Params   runs: rows by what each run is called.
     """
-    figure = _frame(metric.replace("_", " "), unit, max((len(rows) for rows in runs.values()), default=1), height=380)
-    for number, (name, rows) in enumerate(runs.items()):
-        figure.add_scatter(
-            x=[row.get("epoch", place) for place, row in enumerate(rows)],
-            y=[_number(row.get(metric)) for row in rows],
-            name=chart_words(name),
-            mode="lines+markers",
-            line={
-                "color": SERIES[number % len(SERIES)],
-                "dash": ("solid", "dash", "dot")[number // 2 % 3],
-                "width": 2,
-            },
-            marker={"size": 5},
-            hovertemplate="%{y:.4f}",
+    lines = tuple(
+        Line(
+            [float(row.get("epoch", place)) for place, row in enumerate(rows)],
+            [_number(row.get(metric)) for row in rows],
+            plain_words(name, 60),
+            f"series:{number}",
+            ("solid", "dash", "dot")[number // 2 % 3],
+            dots=len(rows) <= DOTS_UP_TO,
         )
-    figure.update_layout(legend={"y": -0.22, "yanchor": "top"}, margin={"t": 40})
-    return figure
+        for number, (name, rows) in enumerate(runs.items())
+    )
+    panel = Panel("", Axis("epoch", whole=True), Axis(unit or metric, zero_line=True), lines)
+    longest = max((len(rows) for rows in runs.values()), default=1)
+    figure = plotly_figure(Picture("runs", "", "", (panel,)), theme)
+    return _laid_out(figure, metric.replace("_", " "), longest, 380, is_legend_below=True)
 
 
-def forest(names: Sequence[str], effects: Sequence[Sequence[tuple[float, float, float]]], told: Sequence[str]) -> Any:
+def forest(
+    names: Sequence[str], effects: Sequence[Sequence[tuple[float, float, float]]], told: Sequence[str], theme: Theme
+) -> Any:
     """Effects with their intervals, one row a name, as many marks a row as there are sources.
 
     Params   effects: for each source one (low, change, high) per name; told: what the sources are called.
     """
-    figure = _frame("Change from the base, with its interval", "", 1, height=120 + 46 * max(len(names), 1))
-    shift = 0.18 if len(effects) > 1 else 0.0
+    shift = 0.16 if len(effects) > 1 else 0.0
+    marks: list[Intervals | Rule] = [Rule(0.0, "x", color="ink", dash="solid")]
     for number, (rows, source) in enumerate(zip(effects, told, strict=True)):
-        figure.add_scatter(
-            x=[_number(change) for _, change, _ in rows],
-            y=[place + shift * (1 - 2 * number) for place in range(len(names))],
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [_number(high - change) for _, change, high in rows],
-                "arrayminus": [_number(change - low) for low, change, _ in rows],
-            },
-            name=chart_words(source),
-            mode="markers",
-            marker={"color": SERIES[number], "size": 9, "symbol": ("circle", "square")[number % 2]},
-            hovertemplate="%{x:.4f}",
-        )
-    figure.add_vline(x=0, line={"color": QUIET, "width": 1.5})
-    figure.update_xaxes(title="change", range=None, autorange=True, dtick=None, hoverformat=".4f")
-    figure.update_yaxes(
-        tickvals=list(range(len(names))),
-        ticktext=[chart_words(name, 28) for name in names],
-        range=[len(names) - 0.5, -0.5],
-        title="",
-    )
-    figure.update_layout(hovermode="closest")
+        low, change, high = (list(column) for column in zip(*rows, strict=True))
+        y = [-place + shift * (1 - 2 * number) for place in range(len(names))]
+        marks.append(Intervals(change, y, low, high, source, f"series:{number}", mark=("circle", "square")[number % 2]))
+    ticks = tuple((-float(place), plain_words(name, 28)) for place, name in enumerate(names))
+    panel = Panel("", Axis("change from the base"), Axis("", low=0.5 - len(names), high=0.5, ticks=ticks), tuple(marks))
+    figure = plotly_figure(Picture("studies", "", "", (panel,)), theme)
+    return _laid_out(figure, "", 0, 130 + 46 * max(len(names), 1), is_legend_below=True)
+
+
+def on_page(figure: Any, height: int) -> Any:
+    """A figure made to stand on the page's own ground."""
+    figure.update_layout(height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+    figure.update_layout(margin={"l": 8, "r": 8, "t": 40, "b": 8}, uirevision="kept", dragmode="pan")
     return figure
 
 
-def _frame(title: str, unit: str, epochs: int, height: int = HEIGHT) -> Any:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
+def _laid_out(figure: Any, title: str, epochs: int, height: int, *, is_legend_below: bool = False) -> Any:
+    """Title, legend and epochs where a chart of the page has them."""
+    on_page(figure, height)
+    figure.layout.annotations = [note for note in figure.layout.annotations if note.text]
     figure.update_layout(
-        title={"text": chart_words(title), "font": {"size": 15}, "x": 0, "y": 0.97, "yanchor": "top"},
-        height=height,
-        margin={"l": 8, "r": 8, "t": 62, "b": 8},
-        hovermode="x unified",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        showlegend=True,
-        uirevision="kept",
+        title={"text": title, "font": {"size": 15}, "x": 0.0, "y": 0.98, "yanchor": "top"},
+        margin={"t": 40 if is_legend_below else 58},
+        legend={"x": 0.0} | ({"y": -0.2, "yanchor": "top"} if is_legend_below else {"y": 1.01, "yanchor": "bottom"}),
+        dragmode=False,
     )
-    figure.update_xaxes(
-        title={"text": "epoch", "standoff": 6},
-        range=[-0.4, max(epochs, 2) - 0.6],
-        automargin=True,
-        dtick=1 if epochs <= 12 else None,
-    )
-    figure.update_yaxes(title={"text": unit, "standoff": 8}, automargin=True)
+    if epochs:
+        figure.update_xaxes(range=[-0.4, max(epochs, 2) - 0.6], dtick=1 if epochs <= 12 else None)
     return figure
 
 
-def _nothing(figure: Any, why: str) -> None:
-    figure.add_annotation(
-        text=why, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"color": QUIET, "size": 13}
-    )
-
-
-def _number(value: Any) -> float | None:
-    """A number that a chart can show, or None, which leaves a gap."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan

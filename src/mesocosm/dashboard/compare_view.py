@@ -12,12 +12,10 @@ from mesocosm.analysis.across_runs import AcrossRuns, across_runs
 from mesocosm.analysis.across_studies import across_studies
 from mesocosm.config.load import scenario_to_dict
 from mesocosm.dashboard.charts import forest, overlay
-from mesocosm.dashboard.following import Following
 from mesocosm.dashboard.places import open_place, places
 from mesocosm.dashboard.plain import plain_words
-from mesocosm.dashboard.show import complain, follow, table
+from mesocosm.dashboard.show import complain, follow, run_of, show_table, theme
 from mesocosm.errors import MesocosmError
-from mesocosm.runner.runner import Run
 
 BESIDE_MOST = 6
 
@@ -43,7 +41,7 @@ def _runs() -> None:
         return
     try:
         read = {run_id: follow(open_place(run_id)) for run_id in chosen}
-        found = across_runs([_as_run(run) for run in read.values()])
+        found = across_runs([run_of(run) for run in read.values()])
     except MesocosmError as error:
         complain("These runs cannot be compared.", error)
         return
@@ -54,16 +52,14 @@ def _runs() -> None:
     names = {f"{letters[run_id]}: {run.scenario.scenario_id if run.scenario else run_id}, seed "
              f"{run.header.seed if run.header else '?'} ({run_id[-8:]})": run.rows
              for run_id, run in read.items()}  # fmt: skip
-    st.plotly_chart(overlay(metric, _unit(metric), names), key="compare_chart", config={"displayModeBar": False})
+    st.plotly_chart(
+        overlay(metric, _unit(metric), names, theme()),
+        key="compare_chart",
+        theme=None,
+        config={"displayModeBar": False},
+    )
     _means(found)
     _asked(found)
-
-
-def _as_run(run: Following) -> Run:
-    if run.scenario is None or run.header is None or run.damage:
-        raise MesocosmError(f"{run.place.run_id}: {run.damage or run.unknown or 'its log has no header yet'}")
-    reason = run.end.reason if run.end is not None else "cut"
-    return Run(run.place.path, run.scenario, run.header.seed, run.rows, reason)
 
 
 def _unit(metric: str) -> str:
@@ -86,7 +82,7 @@ def _means(found: AcrossRuns) -> None:
             row[f"{society.name} less A"] = here - there if here is not None and there is not None else None
         rows.append(row)
     numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in rows[0] if name not in ("Metric", "Unit")}
-    table(rows, "compare_means", column_config=numbers, height=420)
+    show_table(rows, "compare_means", column_config=numbers, height=420)
     if any(len(society.runs) > 1 for society in found.societies):
         st.caption("Runs that differ in nothing but the seed share a letter; their mean is shown.")
     st.caption(
@@ -107,7 +103,7 @@ def _asked(found: AcrossRuns) -> None:
         | {f"{society.name}": _said(society.differs, key) for society in found.societies[1:]}
         for key in keys
     ]
-    table(rows, "compare_asked", height=min(420, 38 + 35 * len(rows)))
+    show_table(rows, "compare_asked", height=min(420, 38 + 35 * len(rows)))
     if len(found.societies) > 2:
         st.caption("Where a cell is empty the run is as the first one, A.")
 
@@ -150,12 +146,16 @@ def _studies() -> None:
     names = [f"{arm.setting} {arm.arm}".strip() for arm in arms]
     effects = [[(e.low, e.change, e.high) for e in side]
                for side in ([arm.first for arm in arms], [arm.second for arm in arms])]  # fmt: skip
-    st.plotly_chart(forest(names, effects, ["first study", "second study"]), key="studies_chart",
+    st.plotly_chart(forest(names, effects, ["first study", "second study"], theme()), key="studies_chart",
+                    theme=None,
                     config={"displayModeBar": False})  # fmt: skip
     rows = [
         {"Arm": name, "First": arm.first.change, "Second": arm.second.change, "Second less first": arm.change,
          "from": arm.low, "to": arm.high, "Shared seeds": arm.shared_seeds}
         for name, arm in zip(names, arms, strict=True)
     ]  # fmt: skip
-    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in ("First", "Second", "Second less first", "from", "to")}
-    table(rows, "studies_table", column_config=numbers)
+    numbers = {
+        name: st.column_config.NumberColumn(format="%.4f")
+        for name in ("First", "Second", "Second less first", "from", "to")
+    }
+    show_table(rows, "studies_table", column_config=numbers)

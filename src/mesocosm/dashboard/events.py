@@ -1,4 +1,4 @@
-"""Single events of a run: the newest ones that a filter lets through, one by its number, what caused it, what it led to.
+"""Single events of a run: the newest that a filter lets through, one by its number, what caused it, what it led to.
 
 A full log is searched by bisection: its lines stand in the order of seq, so no more of it is read than is shown. At
 level columns an epoch's shards are put together again; at level epoch there are no events.
@@ -6,13 +6,14 @@ level columns an epoch's shards are put together again; at level epoch there are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mesocosm.agents.records import agent_name
 from mesocosm.dashboard.places import file_of
 from mesocosm.env.events import EVENT_FIELDS
 from mesocosm.errors import MesocosmError
@@ -24,6 +25,8 @@ BLOCK = 1 << 18
 SEARCHED = 32 << 20  # bytes that one look at the feed reads at most
 LED_TO = 4 << 20  # bytes behind an event that are searched for what it led to
 CHAIN = 40
+#: fields of an interaction that one line has room for
+DEAL = ("initiator", "counterparty", "reason", "v", "p", "tau", "effort", "disguise", "audited", "discovered")
 NAMES_OF_AGENTS = ("agent", "initiator", "counterparty")
 Event = dict[str, Any]
 #: kinds that say every epoch what every agent has: they would fill the feed, and the table of agents shows them
@@ -34,8 +37,8 @@ QUIET = ("agent_state",)
 class Filter:
     """Which events the feed shows.
 
-    Params   kinds: these only, or all but QUIET; agent: in whatever part, or -1 for anybody; text: that the event contains;
-             until_epoch: the last epoch looked at, or -1 for the newest.
+    Params   kinds: these only, or all but QUIET; agent: in whatever part, or -1 for anybody; text: that the event
+             contains; until_epoch: the last epoch looked at, or -1 for the newest.
     """
 
     kinds: tuple[str, ...] = ()
@@ -93,7 +96,7 @@ class LineEvents:
     def one(self, seq: int) -> Event | None:
         """The event of a number."""
         at = self._place("seq", seq)
-        for line in self._from(at, BLOCK * 4):
+        for line in self.lines(at, BLOCK * 4):
             event = _event(line)
             if event is not None and event["seq"] >= seq and not event["note"]:
                 return event if event["seq"] == seq else None
@@ -103,7 +106,7 @@ class LineEvents:
         """Events soon after that name this one as their cause."""
         mark = f'"causes":[{seq}]'.encode()
         found: list[Event] = []
-        for line in self._from(self._place("seq", seq), LED_TO):
+        for line in self.lines(self._place("seq", seq), LED_TO):
             event = _event(line) if mark in line[:400] else None
             if event is not None:
                 found.append(event)
@@ -116,17 +119,15 @@ class LineEvents:
         low, high = 0, self.size
         while high - low > 4096:
             middle = (low + high) // 2
-            start, line = self._line_after(middle)
-            if line is None or start >= high:
-                high = middle
-            elif line.get(name, value) >= value:
+            start, numbers = self._line_after(middle)
+            if numbers is None or start >= high or numbers[name] >= value:
                 high = middle
             else:
                 low = start
         start = low
-        for line in self._from(low, high - low + BLOCK * 4):
-            numbers = _numbers(line)
-            if numbers is not None and numbers[name] >= value:
+        for line in self.lines(low, high - low + BLOCK * 4):
+            here = _numbers(line)
+            if here is not None and here[name] >= value:
                 return start
             start += len(line)
         return start
@@ -134,7 +135,7 @@ class LineEvents:
     def _line_after(self, at: int) -> tuple[int, dict[str, int] | None]:
         """The first event that begins behind a byte, and where."""
         start = at
-        lines = self._from(at, BLOCK * 256)
+        lines = self.lines(at, BLOCK * 256)
         first = next(lines, b"")
         start += len(first)
         for line in lines:
@@ -144,7 +145,7 @@ class LineEvents:
             start += len(line)
         return self.size, None
 
-    def _from(self, at: int, most: int) -> Iterator[bytes]:
+    def lines(self, at: int, most: int) -> Iterator[bytes]:
         """Lines from a byte on, for so many bytes."""
         left = min(most, self.size - at)
         try:
@@ -294,7 +295,7 @@ def events_of(path: Path, level: str, size: int) -> Events:
     if level != "columns":
         return NoEvents()
     tables: dict[int, list[str]] = {}
-    for line in LineEvents(path, size)._from(0, size):
+    for line in LineEvents(path, size).lines(0, size):
         if kind_of(line) == "shard":
             said = msgspec.json.decode(line, type=ShardLine)
             tables.setdefault(said.epoch, []).append(said.table)
@@ -312,16 +313,18 @@ def causes_of(events: Events, seq: int) -> list[Event]:
     return chain
 
 
-def told(event: Event, names: Sequence[str] = ()) -> str:
-    """An event in a line: its own fields, without its place.
+def told(event: Event) -> str:
+    """An event in a line: its own fields, without its place; of an interaction those that say most.
 
     Example
         >>> told({"seq": 3, "kind": "voted", "agent": 2, "post": 1, "value": 1, "causes": []})
-        'agent 2, post 1, value 1'
+        'agent a_02, post 1, value 1'
     """
-    chosen = names or [name for name in EVENT_FIELDS.get(event["kind"], {}) if name in event]
-    return ", ".join(f"{name} {_figure(event[name])}" for name in chosen)
+    listed = DEAL if event["kind"] == "interaction" else EVENT_FIELDS.get(event["kind"], {})
+    return ", ".join(f"{name} {_figure(name, event[name])}" for name in listed if name in event)
 
 
-def _figure(value: Any) -> str:
+def _figure(name: str, value: Any) -> str:
+    if name in NAMES_OF_AGENTS and isinstance(value, int):
+        return agent_name(value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)

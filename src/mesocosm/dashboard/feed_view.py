@@ -8,9 +8,9 @@ import streamlit as st
 
 from mesocosm.dashboard.events import Event, Events, Filter, causes_of, told
 from mesocosm.dashboard.following import Following
-from mesocosm.dashboard.places import Place, is_fresh
+from mesocosm.dashboard.places import Openable, is_fresh
 from mesocosm.dashboard.plain import plain_words
-from mesocosm.dashboard.show import complain, events_in, follow, table
+from mesocosm.dashboard.show import complain, events_in, follow, show_table
 from mesocosm.env.events import EVENT_FIELDS
 from mesocosm.errors import MesocosmError
 
@@ -18,7 +18,7 @@ SHOWN = 100
 LED_TO_SHOWN = 20
 
 
-def show_feed(place: Place) -> None:
+def show_feed(place: Openable) -> None:
     """The feed of a run with its filters, and the event that was chosen from it."""
     if is_fresh(place):
         return
@@ -71,16 +71,18 @@ def _feed(found: list[Event]) -> None:
         st.caption("No event is let through by these filters.")
         return
     rows = [_row(event) for event in found]
-    table(
+    show_table(
         rows,
         "feed",
         height=360,
         on_select=_choose,
         selection_mode="single-row",
-        column_config={"#": st.column_config.NumberColumn(width="small", format="%d"),
-                       "Epoch": st.column_config.NumberColumn(width="small"),
-                       "Step": st.column_config.NumberColumn(width="small"),
-                       "What": st.column_config.TextColumn(width="large")},  # fmt: skip
+        column_config={
+            "#": st.column_config.NumberColumn(width="small", format="%d"),
+            "Epoch": st.column_config.NumberColumn(width="small"),
+            "Step": st.column_config.NumberColumn(width="small"),
+            "What": st.column_config.TextColumn(width="large"),
+        },
     )
     more = "" if st.session_state.get("feed_whole") else " There are more, or may be: narrow the filters."
     st.caption(f"{len(found)} events, the newest first. Choose a row to see what caused it.{more}")
@@ -89,10 +91,10 @@ def _feed(found: list[Event]) -> None:
 def _row(event: Event) -> dict[str, Any]:
     return {
         "#": event["seq"],
-        "Epoch": event.get("epoch"),
-        "Step": event.get("step"),
         "Event": event["kind"],
         "What": plain_words(told(event)),
+        "Epoch": event.get("epoch"),
+        "Step": event.get("step"),
         "Caused by": ", ".join(f"#{cause}" for cause in event["causes"][:3]),
     }
 
@@ -138,14 +140,15 @@ def _chosen(events: Events) -> None:
         st.markdown(f"**Event #{seq:,}** of epoch {event.get('epoch', '?')}, step {event.get('step', '?')}")
         with st.container(horizontal=True):
             if len(chain) > 1:
-                st.button(f"Go to what caused it (#{chain[1]['seq']:,})", key="event_cause", icon=":material/arrow_back:",
-                          type="primary", on_click=_go_to, args=(chain[1]["seq"],))  # fmt: skip
+                cause = chain[1]["seq"]
+                st.button(f"Go to what caused it (#{cause:,})", key="event_cause", icon=":material/arrow_back:",
+                          type="primary", on_click=_go_to, args=(cause,))  # fmt: skip
             st.button("Back to the feed", key="event_back", on_click=_back_to_feed)
         facts = [{"Field": name, "Value": _value(value)} for name, value in event.items() if name != "note"]
         left, right = st.columns(2)
         with left:
             st.caption("What it says")
-            table(facts, "event_facts", height=min(420, 38 + 35 * len(facts)))
+            show_table(facts, "event_facts", height=min(420, 38 + 35 * len(facts)))
         with right:
             _around(events, seq, chain)
 
@@ -153,13 +156,13 @@ def _chosen(events: Events) -> None:
 def _around(events: Events, seq: int, chain: list[Event]) -> None:
     if len(chain) > 1:
         st.caption("What led to it, step by step back")
-        table([_row(event) for event in chain[1:]], "event_chain", height=min(260, 38 + 35 * (len(chain) - 1)))
+        show_table([_row(event) for event in chain[1:]], "event_chain", height=min(260, 38 + 35 * (len(chain) - 1)))
     else:
         st.caption("Nothing in the log caused it.")
     after = events.led_to(seq, LED_TO_SHOWN)
     if after:
         st.caption("What it led to soon after")
-        table([_row(event) for event in after], "event_after", height=min(260, 38 + 35 * len(after)))
+        show_table([_row(event) for event in after], "event_after", height=min(260, 38 + 35 * len(after)))
     else:
         st.caption("It led to nothing soon after.")
 

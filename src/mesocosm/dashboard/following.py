@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from mesocosm.config.load import scenario_from_dict
 from mesocosm.config.schema import Scenario
-from mesocosm.dashboard.places import Place, file_of, has_file
+from mesocosm.dashboard.places import Openable, file_of, has_file
 from mesocosm.env.population import NEVER, slots_of
 from mesocosm.errors import LogDamaged, MesocosmError
 from mesocosm.log.canonical import CheckpointLine, EndLine, Header, ShardLine, kind_of
@@ -33,15 +32,6 @@ TABLES = ("epochs.parquet", "agents.parquet", "interactions.parquet")
 Row = dict[str, Any]
 
 
-class _Deal(msgspec.Struct, gc=False):
-    epoch: int
-    step: int
-    initiator: int
-    counterparty: int
-    accepted: bool
-    v: int
-
-
 class _State(msgspec.Struct, gc=False):
     agent: int
     active: bool
@@ -54,11 +44,6 @@ class _State(msgspec.Struct, gc=False):
 class _Frozen(msgspec.Struct, gc=False):
     agent: int
     until_step: int
-
-
-class _Moment(msgspec.Struct, gc=False):
-    epoch: int
-    step: int
 
 
 @dataclass(slots=True)
@@ -79,12 +64,11 @@ class Following:
     Params   place: where it is.
     """
 
-    place: Place
+    place: Openable
     header: Header | None = None
     scenario: Scenario | None = None
     rows: list[Row] = field(default_factory=list)  # metrics per completed epoch
     agents: dict[int, AgentSoFar] = field(default_factory=dict)
-    pairs: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # (from, to) -> [accepted, of them bad]
     frozen_until: dict[int, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)  # events by kind
     end: EndLine | None = None
@@ -96,8 +80,7 @@ class Following:
     step: int = -1
     epoch: int = 0
     from_tables: bool = False
-    pairs_known: bool = True
-    _kept: tuple[int, int] = (0, 0)  # device and inode of the log read
+    kept: tuple[int, int] = (0, 0)  # device and inode of the log read
 
     @property
     def log_path(self) -> Path:
@@ -141,29 +124,30 @@ class Following:
         """
         path = self.log_path
         facts = path.stat()
-        if (facts.st_dev, facts.st_ino) != self._kept or facts.st_size < self.size:
-            self._start_anew()
-            self._kept = (facts.st_dev, facts.st_ino)
+        if (facts.st_dev, facts.st_ino) != self.kept or facts.st_size < self.size:
+            self.start_anew()
+            self.kept = (facts.st_dev, facts.st_ino)
         self.there = facts.st_size
         if self.header is None and not self._open(path):
             return False
         if self.damage or self.end is not None or self.there <= self.size:
             return False
-        if not self.size and self._sum_up_tables(path):
+        if not self.size and _sum_up_tables(self, path):
             return True
         before = self.size
         for line in self._added(path):
             try:
-                self._take(line)
+                _take(self, line)
             except (msgspec.DecodeError, MesocosmError, ValueError, KeyError) as error:
                 self.damage = f"the line at byte {self.size:,} cannot be read: {error}"
                 break
             self.size += len(line)
-        if self.end is not None:
+        if self.is_complete:
             self._check(path)
         return self.size > before
 
-    def _start_anew(self) -> None:
+    def start_anew(self) -> None:
+        """Forget all that was read."""
         fresh = Following(self.place)
         for name, value in vars(fresh).items():
             setattr(self, name, value)
@@ -186,13 +170,10 @@ class Following:
         except MesocosmError as error:
             self.unknown = str(error)
         if self.damage:  # what comes before the damage is shown, and what was found wrong beside it
-            said, self.damage = self.damage, ""
             for line in self._added(path):
-                self._take(line)
+                _take(self, line)
                 self.size += len(line)
-            self.damage = said
-            return False
-        return True
+        return not self.damage
 
     def _check(self, path: Path) -> None:
         """Hold a log that has come to its end against its hashes, unless that would take long."""
@@ -216,44 +197,10 @@ class Following:
         except OSError as error:
             raise explain(path, "read the log", error) from error
 
-    def _take(self, line: bytes) -> None:
-        kind = kind_of(line)
-        if kind == "checkpoint":
-            point = _read(line, CheckpointLine)
-            self.rows.append(_row(point.totals))
-            self.epoch = point.epoch + 1
-            return
-        if kind == "shard":
-            self._take_shard(_read(line, ShardLine))
-            return
-        if kind == "end":
-            self.end = _read(line, EndLine)
-            return
-        if kind == "header":
-            return
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        if kind == "interaction":
-            deal = _read(line, _Deal)
-            self.step = deal.step
-            if deal.accepted:
-                self._count(deal.initiator, deal.counterparty, int(deal.v < 0))
-        elif kind == "agent_state":
-            state = _read(line, _State)
-            self._note(state.agent, state.active, state.reputation, state.balance, (state.proposed, state.accepted))
-        elif kind == "frozen":
-            frozen = _read(line, _Frozen)
-            self.frozen_until[frozen.agent] = frozen.until_step
-        elif kind in ("epoch_started", "epoch_completed"):
-            self.step = _read(line, _Moment).step
-
-    def _count(self, giver: int, taker: int, bad: int, deals: int = 1) -> None:
-        pair = self.pairs.setdefault((giver, taker), [0, 0])
-        pair[0] += deals
-        pair[1] += bad
-
-    def _note(
+    def note(
         self, agent: int, active: bool, reputation: float | None, balance: float | None, counted: tuple[int, int]
     ) -> None:
+        """Take the state of an agent at the end of an epoch, and what it did in it: proposed, accepted."""
         known = self.agents.setdefault(agent, AgentSoFar())
         known.active = active
         known.reputation = float("nan") if reputation is None else reputation
@@ -261,113 +208,19 @@ class Following:
         known.proposed += counted[0]
         known.deals += counted[1]
 
-    def _take_shard(self, said: ShardLine) -> None:
-        """Take an epoch's table of one kind at level columns."""
-        self.counts[said.table] = self.counts.get(said.table, 0) + said.rows
-        if said.table not in ("interaction", "agent_state", "frozen"):
-            return
-        beside = shard_path(Path(EVENTS), said.epoch, said.table)
-        path = file_of(self.place.path, *beside.parts)
-        try:
-            table = from_parquet(said.table, path.read_bytes())[0]
-        except OSError as error:
-            raise LogDamaged(str(path), 0, 0, str(error)) from error
-        if len(table["step"]):
-            self.step = max(self.step, int(table["step"].max()))
-        if said.table == "interaction":
-            keep = np.asarray(table["accepted"], dtype=bool)
-            for giver, taker, v in zip(
-                *(table[name][keep].tolist() for name in ("initiator", "counterparty", "v")), strict=True
-            ):
-                self._count(giver, taker, int(v < 0))
-        elif said.table == "agent_state":
-            names = ("agent", "active", "reputation", "balance", "proposed", "accepted")
-            for agent, active, reputation, balance, proposed, accepted in zip(
-                *(table[name].tolist() for name in names), strict=True
-            ):
-                self._note(agent, bool(active), reputation, balance, (proposed, accepted))
-        else:
-            for agent, until in zip(*(table[name].tolist() for name in ("agent", "until_step")), strict=True):
-                self.frozen_until[agent] = until
-
-    # --- from the Parquet tables of a finished run
-
-    def _sum_up_tables(self, path: Path) -> bool:
-        """Take epochs and agents from the tables beside a large finished log; False when they are not to be had."""
-        end = _last_line(path) if self.there >= SUMMED_UP_FROM else b""
-        if kind_of(end) != "end" or not all(has_file(self.place.path, name) for name in TABLES):
-            return False
-        oldest = min((self.place.path / name).stat().st_mtime_ns for name in TABLES)
-        if oldest < path.stat().st_mtime_ns:
-            return False
-        self.end = _read(end, EndLine)
-        try:
-            self._take_tables()
-        except (MesocosmError, KeyError):
-            self._start_anew()
-            return False
-        self.size, self.from_tables, self.pairs_known = self.there, True, False
-        return True
-
-    def _take_tables(self) -> None:
-        import polars as pl
-
-        try:
-            epochs = pl.read_parquet(file_of(self.place.path, "epochs.parquet"))
-            states = pl.scan_parquet(file_of(self.place.path, "agents.parquet"))
-            summed = (
-                states.group_by("agent", maintain_order=True)
-                .agg(
-                    *(pl.col(name).last() for name in ("active", "reputation", "balance")),
-                    *(pl.col(name).sum() for name in ("proposed", "accepted")),
-                )
-                .collect()
-            )
-            last = states.select(pl.col("step").max()).collect().item()
-            deals = pl.scan_parquet(file_of(self.place.path, "interactions.parquet")).select(pl.len()).collect().item()
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise MesocosmError(f"the tables beside the log cannot be read: {error}") from error
-        self.rows = [_row(row) for row in epochs.to_dicts()]
-        for row in summed.iter_rows(named=True):
-            counted = (row["proposed"], row["accepted"])
-            self._note(row["agent"], bool(row["active"]), row["reputation"], row["balance"], counted)
-        self.step, self.epoch = int(last), len(self.rows)
-        self.counts = {"interaction": int(deals)}
-
-    def know_pairs(self) -> None:
-        """Sum up who dealt with whom, where that was put off until somebody asks.
-
-        Raises   MesocosmError when the table of interactions cannot be read.
-        """
-        if self.pairs_known:
-            return
-        import polars as pl
-
-        try:
-            summed = (
-                pl.scan_parquet(file_of(self.place.path, "interactions.parquet"))
-                .filter(pl.col("accepted"))
-                .group_by("initiator", "counterparty")
-                .agg(pl.len().alias("deals"), (pl.col("v") < 0).sum().alias("bad"))
-                .sort("initiator", "counterparty")
-                .collect()
-            )
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise MesocosmError(f"the table of interactions cannot be read: {error}") from error
-        for giver, taker, deals, bad in summed.iter_rows():
-            self._count(giver, taker, int(bad), int(deals))
-        self.pairs_known = True
-
 
 def _read(line: bytes, form: type[Any]) -> Any:
     return msgspec.json.decode(line, type=form)
 
 
+def _step(line: bytes) -> int:
+    """The step in an event's line, which stands near its beginning."""
+    return int(line[:100].split(b",", 3)[2].removeprefix(b'"step":'))
+
+
 def _row(totals: Row) -> Row:
     """Metrics of an epoch as numbers, NaN where one is undefined."""
-    return {
-        str(name): value if isinstance(value, int | float) else float("nan") for name, value in totals.items()
-    }
+    return {str(name): value if isinstance(value, int | float) else float("nan") for name, value in totals.items()}
 
 
 def _last_line(path: Path) -> bytes:
@@ -378,3 +231,99 @@ def _last_line(path: Path) -> bytes:
         file.seek(max(0, size - (1 << 16)))
         tail = file.read()
     return tail[:-1].rpartition(b"\n")[2] + b"\n" if tail.endswith(b"\n") else b""
+
+
+def _take(run: Following, line: bytes) -> None:
+    kind = kind_of(line)
+    if kind == "checkpoint":
+        point = _read(line, CheckpointLine)
+        run.rows.append(_row(point.totals))
+        run.epoch = point.epoch + 1
+        return
+    if kind == "shard":
+        _take_shard(run, _read(line, ShardLine))
+        return
+    if kind == "end":
+        run.end = _read(line, EndLine)
+        return
+    if kind == "header":
+        return
+    run.counts[kind] = run.counts.get(kind, 0) + 1
+    if kind == "interaction":
+        run.step = _step(line)
+    elif kind == "agent_state":
+        state = _read(line, _State)
+        run.note(state.agent, state.active, state.reputation, state.balance, (state.proposed, state.accepted))
+    elif kind == "frozen":
+        frozen = _read(line, _Frozen)
+        run.frozen_until[frozen.agent] = frozen.until_step
+    elif kind in ("epoch_started", "epoch_completed"):
+        run.step = _step(line)
+
+
+def _take_shard(run: Following, said: ShardLine) -> None:
+    """Take an epoch's table of one kind at level columns."""
+    run.counts[said.table] = run.counts.get(said.table, 0) + said.rows
+    if said.table not in ("interaction", "agent_state", "frozen"):
+        return
+    beside = shard_path(Path(EVENTS), said.epoch, said.table)
+    path = file_of(run.place.path, *beside.parts)
+    try:
+        table = from_parquet(said.table, path.read_bytes())[0]
+    except OSError as error:
+        raise LogDamaged(str(path), 0, 0, str(error)) from error
+    if len(table["step"]):
+        run.step = max(run.step, int(table["step"].max()))
+    if said.table == "agent_state":
+        names = ("agent", "active", "reputation", "balance", "proposed", "accepted")
+        for agent, active, reputation, balance, proposed, accepted in zip(
+            *(table[name].tolist() for name in names), strict=True
+        ):
+            run.note(agent, bool(active), reputation, balance, (proposed, accepted))
+    elif said.table == "frozen":
+        for agent, until in zip(*(table[name].tolist() for name in ("agent", "until_step")), strict=True):
+            run.frozen_until[agent] = until
+
+
+def _sum_up_tables(run: Following, path: Path) -> bool:
+    """Take epochs and agents from the tables beside a large finished log; False when they are not to be had."""
+    end = _last_line(path) if run.there >= SUMMED_UP_FROM else b""
+    if kind_of(end) != "end" or not all(has_file(run.place.path, name) for name in TABLES):
+        return False
+    oldest = min((run.place.path / name).stat().st_mtime_ns for name in TABLES)
+    if oldest < path.stat().st_mtime_ns:
+        return False
+    run.end = _read(end, EndLine)
+    try:
+        _take_tables(run)
+    except (MesocosmError, KeyError):
+        run.start_anew()
+        return False
+    run.size, run.from_tables = run.there, True
+    return True
+
+
+def _take_tables(run: Following) -> None:
+    import polars as pl
+
+    try:
+        epochs = pl.read_parquet(file_of(run.place.path, "epochs.parquet"))
+        states = pl.scan_parquet(file_of(run.place.path, "agents.parquet"))
+        summed = (
+            states.group_by("agent", maintain_order=True)
+            .agg(
+                *(pl.col(name).last() for name in ("active", "reputation", "balance")),
+                *(pl.col(name).sum() for name in ("proposed", "accepted")),
+            )
+            .collect()
+        )
+        last = states.select(pl.col("step").max()).collect().item()
+        deals = pl.scan_parquet(file_of(run.place.path, "interactions.parquet")).select(pl.len()).collect().item()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise MesocosmError(f"the tables beside the log cannot be read: {error}") from error
+    run.rows = [_row(row) for row in epochs.to_dicts()]
+    for row in summed.iter_rows(named=True):
+        counted = (row["proposed"], row["accepted"])
+        run.note(row["agent"], bool(row["active"]), row["reputation"], row["balance"], counted)
+    run.step, run.epoch = int(last), len(run.rows)
+    run.counts = {"interaction": int(deals)}

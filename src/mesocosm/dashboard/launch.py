@@ -10,7 +10,7 @@ from pathlib import Path
 from mesocosm.config.load import dump_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.dashboard.pace import Wish, write_wish
-from mesocosm.dashboard.places import Place, has_file
+from mesocosm.dashboard.places import Openable, has_file
 from mesocosm.errors import UsageError
 from mesocosm.log.files import write_atomic
 from mesocosm.runner import directory
@@ -41,7 +41,7 @@ def begin(scenario: Scenario, wish: Wish) -> str:
     return folder.name
 
 
-def go_on(place: Place, wish: Wish) -> None:
+def go_on(place: Openable, wish: Wish) -> None:
     """Go on with a run that was cut, in another process.
 
     Raises   UsageError when it is being played, or too many runs are.
@@ -77,7 +77,7 @@ def is_played_here(run_id: str) -> bool:
     return player is not None and player.poll() is None
 
 
-def is_being_written(place: Place) -> bool:
+def is_being_written(place: Openable) -> bool:
     """Whether any process is writing a run: one of this page, or one that holds the claim to its directory.
 
     To find out, the claim is taken for a moment itself, but only of a run whose log exists and has no end.
@@ -93,7 +93,7 @@ def is_being_written(place: Place) -> bool:
         return False
 
 
-def complaint(place: Place) -> str:
+def complaint(place: Openable) -> str:
     """What the process that played a run said when it failed; empty when it did not."""
     player = _players.get(place.run_id)
     if player is None or player.poll() in (None, 0) or not has_file(place.path, PLAYED):

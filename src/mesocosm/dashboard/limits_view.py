@@ -11,12 +11,12 @@ import streamlit as st
 from mesocosm.analysis.study_record import RECORD
 from mesocosm.cli.explain import constants
 from mesocosm.config.json_schema import scenario_schema
-from mesocosm.dashboard.places import Place, file_of, open_place, places
-from mesocosm.dashboard.show import complain, follow, table, words
+from mesocosm.dashboard.places import Openable, file_of, open_place, places
+from mesocosm.dashboard.show import complain, follow, show_table, words
 from mesocosm.errors import MesocosmError
 
 
-def show_limits(place: Place | None) -> None:
+def show_limits(place: Openable | None) -> None:
     """The limits of the run that is open, and of the findings of a study."""
     st.markdown(
         "Every constant of the model is an assumption; none was measured on real agents. p, the proxy, is badly "
@@ -29,7 +29,7 @@ def show_limits(place: Place | None) -> None:
     _findings()
 
 
-def _constants(place: Place) -> None:
+def _constants(place: Openable) -> None:
     st.subheader("Constants that this run assumed", anchor=False)
     try:
         run = follow(place)
@@ -41,14 +41,16 @@ def _constants(place: Place) -> None:
     only = st.toggle("Only those that differ from the default", key="limits_changed")
     shown = [row for row in rows if row["Changed"]] if only else rows
     if shown:
-        table(shown, "limits_constants", height=min(380, 38 + 35 * len(shown)),
+        show_table(shown, "limits_constants", height=min(380, 38 + 35 * len(shown)),
               column_config={"Changed": st.column_config.CheckboxColumn(width="small")})  # fmt: skip
     else:
         st.caption("None: every constant is at its default.")
     levers = asked.get("governance") or {}
     st.subheader("Levers of this run", anchor=False)
     if isinstance(levers, dict) and levers:
-        table([{"Lever": str(name), "Settings": _settings(value)} for name, value in levers.items()], "limits_levers")
+        show_table(
+            [{"Lever": str(name), "Settings": _settings(value)} for name, value in levers.items()], "limits_levers"
+        )
     else:
         st.caption("None: this society is not governed.")
 
@@ -84,7 +86,7 @@ def constant_rows(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _flags(place: Place) -> None:
+def _flags(place: Openable) -> None:
     st.subheader("Sanity flags", anchor=False)
     try:
         found = follow(place).manifest()
@@ -113,7 +115,7 @@ def _findings() -> None:
         complain("The record of this study cannot be read.", str(error))
         return
     numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in ("Change", "from", "to")}
-    table(rows, "limits_findings", column_config=numbers)
+    show_table(rows, "limits_findings", column_config=numbers)
     for flag in record.get("flags") or ():
         words(f"- {flag}")
 

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from mesocosm.dashboard.agents_view import frozen_now
-from mesocosm.dashboard.network import Network, figure_of_network, network_of
-from mesocosm.dashboard.places import Place
-from mesocosm.dashboard.show import complain, follow
+from mesocosm.analysis.figures.network import network_picture
+from mesocosm.analysis.figures.plotly_figure import plotly_figure
+from mesocosm.analysis.figures.run_source import RunSource
+from mesocosm.dashboard.charts import on_page
+from mesocosm.dashboard.places import Openable, refuse_links
+from mesocosm.dashboard.show import complain, follow, run_of, theme
 from mesocosm.errors import MesocosmError
 
+HEIGHT = 720
 
-def show_network(place: Place) -> None:
+
+def show_network(place: Openable) -> None:
     """Who dealt with whom so far."""
     try:
         run = follow(place)
-        run.know_pairs()
+        refuse_links(place)
+        key = (str(place.path), run.size, len(run.rows), theme().name)
+        kept: tuple[Any, Any] | None = st.session_state.get("network_kept")
+        if kept is None or kept[0] != key:
+            kept = (key, network_picture(RunSource(run_of(run), trusted=True), ""))
+            st.session_state["network_kept"] = kept
     except MesocosmError as error:
-        complain("This run cannot be opened.", error)
+        complain("The network of this run cannot be drawn.", error)
         return
-    if not run.pairs:
-        st.caption("No deal has been accepted so far, or the log holds checkpoints only: there is nothing to draw.")
+    picture = kept[1]
+    if picture is None:
+        st.caption("No deal has been accepted so far: there is nothing to draw.")
         return
-    kinds = {agent: kind for agent, (kind, _) in run.types().items() if not run.agents or agent in run.agents}
-    gone = {agent for agent, state in run.agents.items() if not state.active}
-    key = (str(place.path), run.size)
-    kept: tuple[tuple[str, int], Network] | None = st.session_state.get("network_kept")
-    if kept is None or kept[0] != key:
-        kept = (key, network_of(run.pairs, kinds, frozen_now(run), gone))
-        st.session_state["network_kept"] = kept
-    network = kept[1]
-    st.markdown(
-        f"Accepted deals of {len(run.rows):,} epochs: {len(network.nodes):,} agents, {len(network.edges):,} pairs. "
-        "The larger a mark, the more deals; agents that trade more stand closer together."
-    )
-    if network.agents_left_out or network.edges_left_out:
-        st.caption(
-            f"Left out: {network.agents_left_out:,} agents with fewer deals, {network.edges_left_out:,} rarer pairs."
-        )
-    st.plotly_chart(figure_of_network(network), key="network", config={"displayModeBar": False, "scrollZoom": True})
+    st.markdown(picture.about)
+    if picture.left_out:
+        st.caption("Left out: " + "; ".join(picture.left_out) + ".")
+    figure = on_page(plotly_figure(picture, theme()), HEIGHT)
+    figure.update_layout(legend={"y": -0.02})
+    st.plotly_chart(figure, key="network", theme=None, config={"displayModeBar": False, "scrollZoom": True})
     if not run.is_complete:
         st.button("Draw it as it is now", key="network_again", icon=":material/refresh:")

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,9 @@ def read_wish(folder: Path) -> Wish:
         return Wish()
     if not isinstance(said, dict):
         return Wish()
-    kinds = {item.name: type(item.default) for item in fields(Wish)}
-    return Wish(**{name: value for name, value in said.items() if type(value) is kinds.get(name)})
+    known = asdict(Wish())
+    kept: dict[str, Any] = {name: value for name, value in said.items() if type(value) is type(known.get(name))}
+    return Wish(**kept)
 
 
 def write_wish(folder: Path, wish: Wish) -> None:

@@ -17,7 +17,7 @@ from mesocosm.runner.directory import LATEST, MANIFEST, RUN_ID, SCENARIO, run_ro
 
 
 @dataclass(frozen=True)
-class Place:
+class Openable:
     """A directory under the run root that the dashboard may open.
 
     Params   kind: run or study; changed: when its manifest or record was last written, in ns.
@@ -29,7 +29,7 @@ class Place:
     changed: int
 
 
-def places(kind: str) -> list[Place]:
+def places(kind: str) -> list[Openable]:
     """The runs or the studies under the run root, the one last written to first.
 
     Params   kind: run or study.
@@ -42,7 +42,7 @@ def places(kind: str) -> list[Place]:
     return sorted(found, key=lambda place: (place.changed, place.run_id), reverse=True)
 
 
-def _place(name: str, kind: str) -> Place | None:
+def _place(name: str, kind: str) -> Openable | None:
     folder = _folder(name)
     if folder is None:
         return None
@@ -50,7 +50,7 @@ def _place(name: str, kind: str) -> Place | None:
     times = [_plain_file(folder / mark) for mark in marks]
     if any(time is None for time in times):
         return None
-    return Place(name, folder, kind, max(time for time in times if time is not None))
+    return Openable(name, folder, kind, max(time for time in times if time is not None))
 
 
 def _folder(name: str) -> Path | None:
@@ -73,7 +73,7 @@ def _plain_file(path: Path) -> int | None:
     return facts.st_mtime_ns if stat.S_ISREG(facts.st_mode) else None
 
 
-def open_place(name: object, kind: str = "run") -> Place:
+def open_place(name: object, kind: str = "run") -> Openable:
     """The run or study of an id, or the last one written to for `latest`.
 
     Raises   UsageError when there is none under the run root, whatever else the name may stand for.
@@ -87,7 +87,7 @@ def open_place(name: object, kind: str = "run") -> Place:
     return found
 
 
-def is_fresh(place: Place) -> bool:
+def is_fresh(place: Openable) -> bool:
     """Whether there is a manifest and a scenario but no log yet: the run is about to begin."""
     return _plain_file(place.path / EVENTS) is None and _plain_file(place.path / SCENARIO) is not None
 
@@ -116,6 +116,21 @@ def has_file(folder: Path, *parts: str) -> bool:
     except MesocosmError:
         return False
     return True
+
+
+def refuse_links(place: Openable) -> None:
+    """Refuse a run that holds anything but plain files and directories, before code that follows links reads it.
+
+    Raises   MesocosmError naming what is something else.
+    """
+    folders = [place.path]
+    while folders:
+        for item in sorted(folders.pop().iterdir()):
+            mode = item.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                folders.append(item)
+            elif not stat.S_ISREG(mode):
+                raise MesocosmError(f"{item.name}: this is not a plain file of the run, so the run is not read.")
 
 
 def id_of(argument: str) -> str:

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mesocosm.cli.run import read_back
 from mesocosm.config.load import load_scenario
@@ -23,7 +24,7 @@ from mesocosm.runner.directory import SCENARIO
 from mesocosm.runner.runner import Run
 
 
-def main(arguments: Sequence[str]) -> int:
+def play_for_page(arguments: Sequence[str]) -> int:
     """Play or go on with the run of a directory; returns the exit code."""
     folder, parent = Path(arguments[0]), os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server; this process then sees that it has gone
@@ -47,7 +48,7 @@ def play(folder: Path, parent: int) -> Run:
     known = _epochs_there(folder)
     may_stop = scenario.safety.kill_switch_enabled
     pace = Pace(folder, known or 0, may_stop, lambda: os.getppid() != parent)
-    asked = {"hold": pace.hold, "stop": pace.stop, "progress": pace.epoch_done}
+    asked: dict[str, Any] = {"hold": pace.hold, "stop": pace.stop, "progress": pace.epoch_done}
     made = runner.run(scenario, output=folder, **asked) if known is None else runner.resume(folder, **asked)
     pace.say("ended")
     return made
@@ -61,4 +62,4 @@ def _epochs_there(folder: Path) -> int | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(play_for_page(sys.argv[1:]))

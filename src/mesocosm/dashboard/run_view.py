@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from mesocosm.dashboard import agents_view, feed_view, launch, pace
-from mesocosm.dashboard.charts import FOUR, chart_of
+from mesocosm.dashboard.charts import chart_of
 from mesocosm.dashboard.following import Following
-from mesocosm.dashboard.places import Place, is_fresh
-from mesocosm.dashboard.show import LOOK_AGAIN_S, complain, follow, words
+from mesocosm.dashboard.places import Openable, is_fresh
+from mesocosm.dashboard.show import LOOK_AGAIN_S, complain, follow, theme, words
 from mesocosm.errors import MesocosmError
 
 SPEEDS = {"as fast as it can": 0.0, "5 epochs a second": 5.0, "2 epochs a second": 2.0, "1 epoch a second": 1.0,
@@ -38,7 +38,7 @@ def state_of(run: Following) -> str:
     return "elsewhere" if launch.is_being_written(run.place) else "cut"
 
 
-def show_run(place: Place) -> None:
+def show_run(place: Openable) -> None:
     """The whole view of one run; while it goes on, its parts look at the log again by themselves."""
     try:
         state = state_of(follow(place)) if not is_fresh(place) else "waiting"
@@ -52,7 +52,7 @@ def show_run(place: Place) -> None:
     st.fragment(feed_view.show_feed, run_every=again)(place)
 
 
-def _progress(place: Place, was_live: bool) -> None:
+def _progress(place: Openable, was_live: bool) -> None:
     """The head of the page, the controls and the charts."""
     if is_fresh(place) and launch.is_played_here(place.run_id):
         st.info("The run is about to start.")
@@ -67,10 +67,10 @@ def _progress(place: Place, was_live: bool) -> None:
     _head(run, state)
     _controls(run, state)
     _warnings(run, state)
-    for pair in (("toxicity", "loss"), ("gap", "participation")):
+    for pair in (("toxicity", "conditional_loss"), ("quality_gap", "participation")):
         for column, name in zip(st.columns(2), pair, strict=True):
-            figure = chart_of(name, run.rows, run.asked_epochs)
-            column.plotly_chart(figure, key=f"chart_{name}", config={"displayModeBar": False})
+            figure = chart_of(name, run.rows, run.asked_epochs, theme())
+            column.plotly_chart(figure, key=f"chart_{name}", theme=None, config={"displayModeBar": False})
     if was_live and state not in ("waiting", "running", "paused", "elsewhere") and not run.is_behind:
         st.rerun()  # nothing more will come: the page need not look again
 
@@ -111,12 +111,12 @@ def _controls(run: Following, state: str) -> None:
     elif state == "cut" and run.header is not None:
         st.button("Go on with this run", key="go_on", icon=":material/play_arrow:", type="primary",
                   on_click=_go_on, args=(place,),
-                  help="The part that was cut is simulated again; the log gets the bytes of an uninterrupted run.")  # fmt: skip
+                  help="The log gets the bytes of a run that was never cut.")  # fmt: skip
     if "control_failed" in st.session_state:
         complain("That could not be done.", st.session_state.pop("control_failed"))
 
 
-def _ask(place: Place, changes: dict[str, bool | int | float]) -> None:
+def _ask(place: Openable, changes: dict[str, bool | int | float]) -> None:
     wish = pace.read_wish(place.path)
     try:
         pace.write_wish(place.path, pace.Wish(**(vars(wish) | changes)))
@@ -124,11 +124,11 @@ def _ask(place: Place, changes: dict[str, bool | int | float]) -> None:
         st.session_state["control_failed"] = str(error)
 
 
-def _change_speed(place: Place) -> None:
+def _change_speed(place: Openable) -> None:
     _ask(place, {"epochs_per_s": SPEEDS.get(st.session_state["speed"], 0.0)})
 
 
-def _go_on(place: Place) -> None:
+def _go_on(place: Openable) -> None:
     try:
         launch.go_on(place, pace.Wish(epochs_per_s=2.0))
     except MesocosmError as error:
@@ -154,7 +154,7 @@ def _warnings(run: Following, state: str) -> None:
                 words(f"- {flag}")
 
 
-def _what_the_player_said(place: Place) -> None:
+def _what_the_player_said(place: Openable) -> None:
     said = launch.complaint(place)
     if said:
         complain("The process that played this run has failed. It said:", said)

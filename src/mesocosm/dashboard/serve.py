@@ -1,4 +1,4 @@
-"""Starting the page's server: on this machine only, silent, without telemetry, and for browsers of this machine only."""
+"""Starting the page's server: on this machine only, without telemetry, and for browsers of this machine only."""
 
 from __future__ import annotations
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import streamlit as st
 
+from mesocosm.analysis.figures.palette import Theme, theme_of
 from mesocosm.dashboard.events import Events, events_of
 from mesocosm.dashboard.following import Following
-from mesocosm.dashboard.places import Place
+from mesocosm.dashboard.places import Openable
 from mesocosm.dashboard.plain import plain_words
 from mesocosm.errors import MesocosmError
+from mesocosm.runner.runner import Run
 
 KEPT = 6  # runs that are held in memory at once
 LOOK_AGAIN_S = 0.7
@@ -33,7 +35,7 @@ STYLE = """
 """
 
 
-def follow(place: Place) -> Following:
+def follow(place: Openable) -> Following:
     """The run of a place, read on to where its log goes now.
 
     Raises   MesocosmError when it cannot be read.
@@ -46,6 +48,22 @@ def follow(place: Place) -> Following:
             _followed.popitem(last=False)
         known.read_on()
         return known
+
+
+def run_of(run: Following) -> Run:
+    """A followed run as the analyses take one.
+
+    Raises   MesocosmError when its log is damaged or its scenario unknown here.
+    """
+    if run.scenario is None or run.header is None or run.damage:
+        raise MesocosmError(f"{run.place.run_id}: {run.damage or run.unknown or 'its log has no header yet'}")
+    reason = run.end.reason if run.end is not None else "cut"
+    return Run(run.place.path, run.scenario, run.header.seed, run.rows, reason)
+
+
+def theme() -> Theme:
+    """The colours for the ground that the page has in this browser."""
+    return theme_of(st.context.theme.type == "dark")
 
 
 def events_in(run: Following) -> Events:
@@ -76,7 +94,7 @@ def complain(heading: str, error: MesocosmError | str) -> None:
     st.code("\n".join(plain_words(line, 2000) for line in str(error).splitlines()[:40]), language=None, wrap_lines=True)
 
 
-def table(rows: Sequence[dict[str, Any]], key: str, **more: Any) -> Any:
+def show_table(rows: Sequence[dict[str, Any]], key: str, **more: Any) -> Any:
     """Show rows as a table, every text in it made plain first; columns sort at a click."""
     shown = [
         {name: plain_words(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
