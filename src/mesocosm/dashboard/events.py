@@ -23,6 +23,7 @@ from mesocosm.log.shards import from_parquet
 
 BLOCK = 1 << 18
 SEARCHED = 32 << 20  # bytes that one look at the feed reads at most
+SEARCHED_ROWS = 60_000  # events of a log of level columns that one look reads
 LED_TO = 4 << 20  # bytes behind an event that are searched for what it led to
 CHAIN = 40
 #: fields of an interaction that one line has room for
@@ -212,13 +213,16 @@ class ShardEvents:
         """The newest events that a filter lets through, among those of the last epochs."""
         found: list[Event] = []
         epochs = [epoch for epoch in sorted(self.tables) if wanted.until_epoch < 0 or epoch <= wanted.until_epoch]
-        for number, epoch in enumerate(reversed(epochs)):
-            for event in reversed(self._epoch(epoch)):
+        searched = 0
+        for epoch in reversed(epochs):
+            events = self._epoch(epoch)
+            for event in reversed(events):
                 if wanted.lets(event):
                     found.append(event)
                     if len(found) >= most:
                         return Found(found, whole=False)
-            if number >= 2:
+            searched += len(events)
+            if searched > SEARCHED_ROWS:
                 return Found(found, whole=epoch == epochs[0])
         return Found(found, whole=True)
 
