@@ -118,7 +118,7 @@ def test_the_command_takes_ids_and_paths_under_the_run_root(
 def test_without_its_libraries_the_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(serve.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["dashboard"]) == 2
     assert "pip install 'mesocosm[dashboard]'" in capsys.readouterr().err
 
@@ -189,9 +189,7 @@ def test_a_connection_from_another_interface_is_refused(up: Served) -> None:
         ({"Origin": "http://evil.example"}, 403),
     ],
 )
-def test_a_page_of_another_site_cannot_speak_to_the_dashboard(
-    up: Served, headers: dict[str, str], status: int
-) -> None:
+def test_a_page_of_another_site_cannot_speak_to_the_dashboard(up: Served, headers: dict[str, str], status: int) -> None:
     asked = {
         "Host": f"127.0.0.1:{up.port}", "Origin": f"http://127.0.0.1:{up.port}", "Upgrade": "websocket",
         "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "bWVzb2Nvc20gZGFzaGJvYQ==",

@@ -34,7 +34,7 @@ def chart_of(kind: str, rows: Rows, epochs: int, theme: Theme) -> Any:
     if kind == "conditional_loss":  # half a page has room for the side that the plan asks for
         metrics = {name: values for name, values in course.metrics.items() if "counterparty" not in name}
         course = replace(course, metrics=metrics)
-    panel = course_panel(kind, course)
+    panel = replace(course_panel(kind, course), title="")
     if not rows:
         panel = replace(panel, note="no epoch is over yet", y=replace(panel.y, low=0.0, high=1.0))
     figure = plotly_figure(Picture(kind, "", COURSES[kind].about, (panel,)), theme)
