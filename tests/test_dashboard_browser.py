@@ -5,6 +5,8 @@ What the page looks like on the way is kept in build/screenshots, wide and narro
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +19,13 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import mesocosm as mc
 from dashboard_server import Served, browser_path, served
+from forged_log import Record, forge
+from hostile_texts import hostile_texts
 
 pytestmark = pytest.mark.slow
 
 WIDE, NARROW = 1440, 390
-EPOCHS = 36
+EPOCHS = 30
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in (1, 2):
         breaker = "governance.circuit_breaker.threshold=0.35"
         mc.run("adversarial_attack", seed=seed, epochs=6, overrides=[breaker], output=root / f"attack_s{seed}")
+    write_hostile_run(root / "hostile")
     return root
+
+
+def write_hostile_run(folder: Path) -> None:
+    """A run whose name, flags and posts were written to break the page."""
+    run = mc.run("status_game", seed=1, epochs=2, output=folder)
+    texts = hostile_texts()
+    posts = iter(texts)
+
+    def change(record: Record) -> None:
+        if record["kind"] == "header":
+            record["scenario"] |= {"scenario_id": texts[1] + texts[9], "description": texts[0]}
+        elif "content" in record:
+            record["content"] = next(posts)
+
+    forge(run.log_path, folder / "forged.jsonl", change)
+    (folder / "forged.jsonl").replace(run.log_path)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"flags": texts[:25]}))
+    os.utime(folder / "manifest.json", (1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +249,10 @@ def rising(values: list[float]) -> bool:
 def test_the_network_the_comparison_and_the_limits_are_shown(watched: Watched) -> None:
     page = watched.page
     turn_to(page, "Network")
-    page.locator(".js-plotly-plot .scatterlayer").wait_for()
-    names: Any = page.evaluate("document.querySelector('.js-plotly-plot').data.map(trace => trace.name)")
+    page.locator(".st-key-network .scatterlayer").wait_for()
+    names: Any = page.evaluate(
+        "document.querySelector('.st-key-network .js-plotly-plot').data.map(trace => trace.name)"
+    )
     assert {"honest"} <= set(names)
     screenshot(page, "network")
 
@@ -234,7 +260,8 @@ def test_the_network_the_comparison_and_the_limits_are_shown(watched: Watched) -
     page.get_by_text("Means over epochs").wait_for()
     chosen = page.get_by_test_id("stMultiSelect").first
     expect(chosen).to_contain_text(re.compile("attack_s|baseline"))
-    traces: Any = page.evaluate("document.querySelector('.js-plotly-plot').data.length")
+    page.locator(".st-key-compare_chart .scatterlayer").wait_for()
+    traces: Any = page.evaluate("document.querySelector('.st-key-compare_chart .js-plotly-plot').data.length")
     assert traces == 2
     page.get_by_text("What was asked differently").wait_for()
     screenshot(page, "compare")
@@ -243,3 +270,24 @@ def test_the_network_the_comparison_and_the_limits_are_shown(watched: Watched) -
     page.get_by_text("Sanity flags").wait_for()
     until(lambda: "payoff.s_plus" in column(page, 0, "Constant"))
     screenshot(page, "limits")
+
+
+def test_hostile_texts_stay_texts_in_the_browser(watched: Watched, server: Served) -> None:
+    page = watched.page
+    page.goto(f"{server.address}?run=hostile")
+    in_state(page, "completed")
+    page.get_by_text("sanity flags").click()
+    page.get_by_text("<img src=x onerror='window.pwned=1'>zq1", exact=False).first.wait_for()
+    page.get_by_label("Contains").fill("zq")
+    page.get_by_label("Contains").press("Enter")
+    until(lambda: all("zq" in said for said in column(page, 1, "What") or [""]))
+    for view in ("Network", "Limits", "Compare", "Run"):
+        turn_to(page, view)
+        page.wait_for_timeout(400)
+        script = (
+            "[window.pwned, document.querySelectorAll('img[src=x], iframe, main script, main a[href^=java]').length]"
+        )
+        assert page.evaluate(script) in ([None, 0], [0]), view
+        assert page.evaluate("typeof window.pwned") == "undefined"
+    page.get_by_text("sanity flags").click()
+    screenshot(page, "hostile")

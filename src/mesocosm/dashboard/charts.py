@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,13 +15,14 @@ from mesocosm.analysis.figures.plotly_figure import plotly_figure
 from mesocosm.dashboard.plain import plain_words
 
 Rows = Sequence[Mapping[str, Any]]
-#: the four charts of the plan, by the kind of picture, with the title that fits half a page
+#: the four charts of the plan, by the kind of picture, with the title and unit that fit half a page
 FOUR = {
-    "toxicity": "Toxicity",
-    "conditional_loss": "Conditional loss",
-    "quality_gap": "Quality gap",
-    "participation": "Participation",
+    "toxicity": ("Toxicity", "share gone wrong"),
+    "conditional_loss": ("Conditional loss", "utility a deal"),
+    "quality_gap": ("Quality gap", "accepted less rejected"),
+    "participation": ("Participation", "share"),
 }
+FONT = "'Source Sans', 'Source Sans Pro', sans-serif"  # the page's own
 HEIGHT, DOTS_UP_TO = 265, 40
 CLEAR = "rgba(0,0,0,0)"
 
@@ -34,11 +36,13 @@ def chart_of(kind: str, rows: Rows, epochs: int, theme: Theme) -> Any:
     if kind == "conditional_loss":  # half a page has room for the side that the plan asks for
         metrics = {name: values for name, values in course.metrics.items() if "counterparty" not in name}
         course = replace(course, metrics=metrics)
-    panel = replace(course_panel(kind, course), title="")
+    title, unit = FOUR[kind]
+    panel = course_panel(kind, course)
+    panel = replace(panel, title="", y=replace(panel.y, label=unit))
     if not rows:
         panel = replace(panel, note="no epoch is over yet", y=replace(panel.y, low=0.0, high=1.0))
     figure = plotly_figure(Picture(kind, "", COURSES[kind].about, (panel,)), theme)
-    return _laid_out(figure, FOUR[kind], max(epochs, len(rows)), HEIGHT)
+    return _laid_out(figure, title, max(epochs, len(rows)), HEIGHT)
 
 
 def overlay(metric: str, unit: str, runs: Mapping[str, Rows], theme: Theme) -> Any:
@@ -60,7 +64,7 @@ def overlay(metric: str, unit: str, runs: Mapping[str, Rows], theme: Theme) -> A
     panel = Panel("", Axis("epoch", whole=True), Axis(unit or metric, zero_line=True), lines)
     longest = max((len(rows) for rows in runs.values()), default=1)
     figure = plotly_figure(Picture("runs", "", "", (panel,)), theme)
-    return _laid_out(figure, metric.replace("_", " "), longest, 380, is_legend_below=True)
+    return _laid_out(figure, html.escape(plain_words(metric.replace("_", " "), 60)), longest, 380, is_legend_below=True)
 
 
 def forest(
@@ -86,6 +90,7 @@ def on_page(figure: Any, height: int) -> Any:
     """A figure made to stand on the page's own ground."""
     figure.update_layout(height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
     figure.update_layout(margin={"l": 8, "r": 8, "t": 40, "b": 8}, uirevision="kept", dragmode="pan")
+    figure.update_layout(font={"family": FONT, "size": 13})
     return figure
 
 
@@ -94,9 +99,9 @@ def _laid_out(figure: Any, title: str, epochs: int, height: int, *, is_legend_be
     on_page(figure, height)
     figure.layout.annotations = [note for note in figure.layout.annotations if note.text]
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0.0, "y": 0.98, "yanchor": "top"},
+        title={"text": f"<b>{title}</b>", "font": {"size": 16}, "x": 0.0, "y": 0.98, "yanchor": "top"},
         margin={"t": 40 if is_legend_below else 58},
-        legend={"x": 0.0} | ({"y": -0.2, "yanchor": "top"} if is_legend_below else {"y": 1.01, "yanchor": "bottom"}),
+        legend={"x": 0.0} | ({"y": -0.26, "yanchor": "top"} if is_legend_below else {"y": 1.01, "yanchor": "bottom"}),
         dragmode=False,
     )
     if epochs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -14,7 +15,7 @@ from mesocosm.config.load import scenario_to_dict
 from mesocosm.dashboard.charts import forest, overlay
 from mesocosm.dashboard.places import open_place, places
 from mesocosm.dashboard.plain import plain_words
-from mesocosm.dashboard.show import complain, follow, run_of, show_table, theme
+from mesocosm.dashboard.show import complain, follow, run_of, show_table, theme, words
 from mesocosm.errors import MesocosmError
 
 BESIDE_MOST = 6
@@ -48,17 +49,10 @@ def _runs() -> None:
     metrics = list(found.metrics)
     first = metrics.index("toxicity_true") if "toxicity_true" in metrics else 0
     metric = st.selectbox("Metric", metrics, index=first, key="compare_metric")
-    letters = {run.path.name: society.name for society in found.societies for run in society.runs}
-    names = {f"{letters[run_id]}: {run.scenario.scenario_id if run.scenario else run_id}, seed "
-             f"{run.header.seed if run.header else '?'} ({run_id[-8:]})": run.rows
-             for run_id, run in read.items()}  # fmt: skip
-    st.plotly_chart(
-        overlay(metric, _unit(metric), names, theme()),
-        key="compare_chart",
-        theme=None,
-        config={"displayModeBar": False},
-    )
-    _means(found)
+    names = _names(found)
+    figure = overlay(metric, _unit(metric), {names[run_id]: run.rows for run_id, run in read.items()}, theme())
+    st.plotly_chart(figure, key="compare_chart", theme=None, config={"displayModeBar": False})
+    _means(found, names)
     _asked(found)
 
 
@@ -68,26 +62,36 @@ def _unit(metric: str) -> str:
     return str(registry.find("metric", metric).facts.get("unit", ""))
 
 
-def _means(found: AcrossRuns) -> None:
+def _names(found: AcrossRuns) -> dict[str, str]:
+    """What each run is called beside the others: the letter of its society and its seed."""
+    names: dict[str, str] = {}
+    for society in found.societies:
+        for run in society.runs:
+            name = f"{society.name}, seed {run.seed}"
+            names[run.path.name] = name if name not in names.values() else f"{name} ({len(names) + 1})"
+    return names
+
+
+def _means(found: AcrossRuns, names: Mapping[str, str]) -> None:
     st.subheader("Means over epochs", anchor=False)
+    values = {names[row["run"]]: row for row in found.rows()}
+    first, *others = values
     rows = []
     for metric in found.metrics:
         row: dict[str, Any] = {"Metric": metric, "Unit": _unit(metric)}
-        for society in found.societies:
-            values = society.values(metric)
-            mean = float(values[0]) if len(values) == 1 else float(values.mean())
-            row[society.name] = mean if math.isfinite(mean) else None
-        for society in found.societies[1:]:
-            here, there = row[society.name], row[found.societies[0].name]
-            row[f"{society.name} less A"] = here - there if here is not None and there is not None else None
+        row |= {name: one[metric] if math.isfinite(one[metric]) else None for name, one in values.items()}
+        for name in others:
+            here, there = row[name], row[first]
+            row[f"{name}, less the first"] = here - there if here is not None and there is not None else None
         rows.append(row)
     numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in rows[0] if name not in ("Metric", "Unit")}
     show_table(rows, "compare_means", column_config=numbers, height=420)
-    if any(len(society.runs) > 1 for society in found.societies):
-        st.caption("Runs that differ in nothing but the seed share a letter; their mean is shown.")
+    for society in found.societies:
+        told = ", ".join(run.path.name for run in society.runs)
+        words(f"{society.name}: {society.runs[0].scenario.scenario_id} ({told})")
     st.caption(
-        "One seed is one draw: a difference between two runs is no finding. `mesocosm compare` and `mesocosm sweep` "
-        "play many seeds and give intervals."
+        "Runs that differ in nothing but the seed share a letter. One seed is one draw: a difference between two runs "
+        "is no finding. `mesocosm compare` and `mesocosm sweep` play many seeds and give intervals."
     )
 
 

@@ -80,6 +80,7 @@ def _feed(found: list[Event]) -> None:
         column_config={
             "#": st.column_config.NumberColumn(width="small", format="%d"),
             "Epoch": st.column_config.NumberColumn(width="small"),
+            "Caused by": st.column_config.TextColumn(width="small"),
             "Step": st.column_config.NumberColumn(width="small"),
             "What": st.column_config.TextColumn(width="large"),
         },

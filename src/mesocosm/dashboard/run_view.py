@@ -48,8 +48,9 @@ def show_run(place: Openable) -> None:
     is_live = state in ("waiting", "running", "paused", "elsewhere") or follow(place).is_behind
     again = LOOK_AGAIN_S if is_live else None
     st.fragment(_progress, run_every=again)(place, is_live)
-    st.fragment(agents_view.show_agents, run_every=again)(place)
-    st.fragment(feed_view.show_feed, run_every=again)(place)
+    seldom = 2 * again if again is not None else None
+    st.fragment(agents_view.show_agents, run_every=seldom)(place)
+    st.fragment(feed_view.show_feed, run_every=seldom)(place)
 
 
 def _progress(place: Openable, was_live: bool) -> None:

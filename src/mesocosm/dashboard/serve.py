@@ -68,7 +68,8 @@ def server_command(port: int, run_id: str) -> list[str]:
         "global.developmentMode": "false",
         "runner.magicEnabled": "false",
         "logger.level": "warning",
-        "theme.primaryColor": "#0072b2",
+        "theme.light.primaryColor": "#0072b2",
+        "theme.dark.primaryColor": "#4aa8e8",
     }
     hosts = [f"--server.allowedHosts={name}" for name in (ADDRESS, "localhost")]  # else a foreign name may lead here
     flags = [*(f"--{name}={value}" for name, value in settings.items()), *hosts]

@@ -82,7 +82,7 @@ def events_in(run: Following) -> Events:
 
 def words(text: object) -> None:
     """Show text that others wrote: never as Markdown, never as markup."""
-    st.text(plain_words(text, 4000))
+    st.text(plain_words(text, 600))
 
 
 def complain(heading: str, error: MesocosmError | str) -> None:
