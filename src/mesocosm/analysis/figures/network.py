@@ -98,12 +98,12 @@ def network_marks(found: Network) -> Iterator[Mark]:
         (FLAGGED, "bad deals accepted both ways, beyond chance", "blue", 0.9, "dash"),
         (COALITION, "within a coalition", "coalition", 0.75, "solid"),
     )
-    heaviest = float(found.n.max(initial=1))
+    heaviest, slim = float(found.n.max(initial=1)), 1.0 if len(found.agent) <= 60 else 0.3
     for kind, label, color, alpha, dash in looks:
         rows = found.kind == kind
         if rows.any():
             a, b = found.a[rows], found.b[rows]
-            width = 0.4 + 2.6 * np.sqrt(found.n[rows] / heaviest) + (0.4 if kind != TIE else 0.0)
+            width = slim * (0.4 + 2.6 * np.sqrt(found.n[rows] / heaviest)) + (0.5 if kind != TIE else 0.0)
             x0, y0, x1, y1 = (end.tolist() for end in (found.x[a], found.y[a], found.x[b], found.y[b]))
             yield Segments(x0, y0, x1, y1, label, color, width.tolist(), alpha, dash)
     base = 150.0 if len(found.agent) <= 60 else 60.0 if len(found.agent) <= 200 else 30.0

@@ -21,6 +21,7 @@ from mesocosm.runner.runner import Run, load_run
 
 I64 = NDArray[np.int64]
 #: table -> the file that holds it and the kind of event that it is made of
+_TOGETHER = (("interaction", "agent_state"), ("posted", "replied"))  # read in one pass
 _TABLES = {"interactions": (FILES[3], "interaction"), "agents": (FILES[2], "agent_state")}
 
 
@@ -100,9 +101,8 @@ class RunSource:
                 "event. `mesocosm export RUN --format parquet` makes tables of it that are quick to read."
             )
         if kind not in self._kept:
-            self._kept |= self.log.tables(["interaction", "agent_state", "posted", "replied"])
-            if kind not in self._kept:
-                self._kept[kind] = self.log.columns(kind)
+            together = next((kinds for kinds in _TOGETHER if kind in kinds), (kind,))
+            self._kept |= self.log.tables(together)
         found: dict[str, NDArray[Any]] = self._kept[kind]
         return found
 
