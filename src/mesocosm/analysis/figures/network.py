@@ -211,21 +211,6 @@ def _strongest(ties: I64, n_agents: int) -> I64:
     return found
 
 
-def _strongest(ties: Sequence[tuple[int, int, int, int]], n_agents: int) -> list[tuple[int, int, int, int]]:
-    """The strongest ordinary ties of each agent, and every one that is not ordinary."""
-    if len(ties) <= TIES_FEW:
-        return list(ties)
-    taken = np.zeros(n_agents, dtype=np.int64)
-    kept = []
-    for tie in sorted(ties, key=lambda one: (-one[2], one[0], one[1])):
-        a, b, _, kind = tie
-        if kind != TIE or taken[a] < TIES_EACH or taken[b] < TIES_EACH:
-            kept.append(tie)
-            if kind == TIE:
-                taken[[a, b]] += 1
-    return kept
-
-
 def _laid_out(n_agents: int, ties: I64) -> tuple[F64, F64]:
     """Places in which agents with strong ties stand together; the same ties give the same places.
 
