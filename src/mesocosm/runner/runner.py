@@ -75,6 +75,19 @@ class Run:
         """Every agent's state at the end of every epoch as a Polars frame."""
         return self.events("agent_state")
 
+    def to_pandas(self, table: str = "epochs") -> Any:
+        """A table as a pandas frame: epochs, interactions, agents, or a kind of event.
+
+        Raises   UsageError where pandas is not installed, or for a kind of event that there is not.
+        """
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise UsageError("to_pandas needs pandas: pip install 'mesocosm[pandas]'.") from error
+        known = ("epochs", "interactions", "agents")
+        frame = getattr(self, table) if table in known else self.events(table)
+        return pd.DataFrame(frame.to_dict(as_series=False))
+
     def events(self, kind: str) -> Any:
         """All events of one kind as a Polars frame."""
         import polars as pl

@@ -70,7 +70,7 @@ def _alone(panel: Panel, picture: Picture) -> Markup:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    wide, high = picture.panel_size
+    wide, high = _fitted(picture.panel_size)
     with mpl.rc_context(style_of(LIGHT, is_embedded=True)):
         figure = Figure(figsize=(wide, high), dpi=_DPI)
         longest = max((len(name) for _, name in panel.y.ticks), default=0)
@@ -81,6 +81,13 @@ def _alone(panel: Panel, picture: Picture) -> Markup:
         draw_panel(frame, panel, LIGHT, has_legend=False)
         frame.apply_aspect()
         return tag("div", _svg(figure, list(_spots(frame, panel)), panel.title))
+
+
+def _fitted(size: tuple[float, float]) -> tuple[float, float]:
+    """The size of a drawing whose letters can be read on a narrow screen as well."""
+    most = 5.2 if size[1] <= SMALL else 6.4
+    share = min(1.0, most / size[0])
+    return size[0] * share, size[1] * max(share, 0.78)
 
 
 def _spots(frame: Any, panel: Panel) -> Iterator[tuple[float, float, str]]:
