@@ -37,7 +37,7 @@ SIBLINGS = frozenset({"agents", "governance", "motifs", "security"})
 OPEN_SETS = ("agents.policies", "agents.roles", "governance", "metrics", "motifs", "security")
 
 _HEAVY = """
-    anthropic gymnasium matplotlib networkx numpy openai optuna pettingzoo plotly polars pyarrow ray rich scipy
+    anthropic gymnasium matplotlib networkx numpy openai optuna pandas pettingzoo plotly polars pyarrow ray rich scipy
     streamlit
 """
 HEAVY = frozenset(_HEAVY.split())

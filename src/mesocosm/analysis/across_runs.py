@@ -6,7 +6,7 @@ pairs; with other seeds, or one seed each, their means stand side by side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm.analysis.statistics import PairedEffect, paired_effect
+from mesocosm.config.constants import differing_values, flat_values
 from mesocosm.config.load import scenario_to_dict
-from mesocosm.config.yaml_source import dotted
 from mesocosm.errors import UsageError
 from mesocosm.runner.runner import Run, load_run
 
@@ -89,13 +89,13 @@ def across_runs(runs: Sequence[str | Path | Run]) -> AcrossRuns:
     groups: dict[str, list[Run]] = {}
     asked: dict[str, dict[str, Any]] = {}
     for run in loaded:
-        flat = dict(_flat(_deciding(run)))
+        flat = dict(flat_values(_deciding(run)))
         groups.setdefault(repr(sorted(flat.items())), []).append(run)
         asked.setdefault(repr(sorted(flat.items())), flat)
     first = next(iter(asked.values()))
     societies = []
     for number, (key, members) in enumerate(groups.items()):
-        differs = _differences(first, asked[key])
+        differs = differing_values(first, asked[key])
         name = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[number] if number < 26 else f"A{number - 25}"
         societies.append(Society(name, tuple(sorted(members, key=lambda run: run.seed)), differs))
     shared = [name for name in loaded[0].rows[0] if name != "epoch" and all(name in run.rows[0] for run in loaded)]
@@ -106,24 +106,6 @@ def _deciding(run: Run) -> dict[str, Any]:
     told = {key: value for key, value in scenario_to_dict(run.scenario).items() if key not in _IDLE}
     told["simulation"] = {key: value for key, value in told["simulation"].items() if key != "seed"}
     return told
-
-
-def _flat(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every single value of nested mappings and lists, by its dotted path."""
-    if isinstance(value, Mapping):
-        for key, entry in value.items():
-            yield from _flat(entry, (*path, key))
-    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        for number, entry in enumerate(value):
-            yield from _flat(entry, (*path, number))
-    else:
-        yield dotted(path), value
-
-
-def _differences(first: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """What the other says otherwise; None for what it does not have."""
-    keys = [*other, *(key for key in first if key not in other)]
-    return {key: other.get(key) for key in keys if first.get(key, ...) != other.get(key, ...)}
 
 
 def _mean(values: Sequence[float]) -> float:

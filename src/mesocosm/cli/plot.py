@@ -10,11 +10,10 @@ import typer
 
 from mesocosm import registry
 from mesocosm.analysis.across_runs import AcrossRuns
-from mesocosm.analysis.figures.draw import find_source
+from mesocosm.analysis.figures.draw import find_source, heading_of
 from mesocosm.analysis.figures.kinds import (
     KINDS,
     OVERVIEW,
-    Comparable,
     Source,
     check_kind,
     kinds_of,
@@ -26,7 +25,6 @@ from mesocosm.analysis.figures.palette import Theme, theme_of
 from mesocosm.analysis.figures.run_source import RunSource
 from mesocosm.analysis.plots import plot_run
 from mesocosm.cli.arguments import AsJson, Plugins
-from mesocosm.cli.run_report import title_of
 from mesocosm.cli.screen import say, say_entry, say_json, say_whole, tell_wrapped
 from mesocosm.errors import UsageError
 
@@ -67,19 +65,6 @@ def plot_command(
     if not kind:
         say_entry("kinds", f"{', '.join(kinds_of(source))}; --kind draws one, --kind all every one.")
     return 0
-
-
-def heading_of(source: Source) -> str:
-    """What is drawn, in a line."""
-    if isinstance(source, RunSource):
-        return title_of(source.run)
-    if isinstance(source, AcrossRuns):
-        return f"{sum(len(society.runs) for society in source.societies)} runs of {len(source.societies)} societies"
-    if isinstance(source, Comparable):
-        told = source.record
-        return f"{told['scenario']['scenario_id']}: {', '.join(told['changes'])} ({len(told['seeds'])} paired seeds)"
-    study, seeds = source.design.study, len(source.seeds)
-    return f"{study.study_id} ({seeds} paired {study.seeds.purpose} seeds)"
 
 
 def _folder(source: Source, out: str) -> Path:

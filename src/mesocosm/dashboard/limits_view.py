@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from mesocosm.analysis.study_record import RECORD
-from mesocosm.cli.explain import constants
+from mesocosm.config.constants import constants
 from mesocosm.config.json_schema import scenario_schema
 from mesocosm.dashboard.places import Openable, file_of, open_place, places
 from mesocosm.dashboard.show import complain, follow, show_table, words

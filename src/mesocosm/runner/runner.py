@@ -75,6 +75,19 @@ class Run:
         """Every agent's state at the end of every epoch as a Polars frame."""
         return self.events("agent_state")
 
+    def to_pandas(self, table: str = "epochs") -> Any:
+        """A table as a pandas frame: epochs, interactions, agents, or a kind of event.
+
+        Raises   UsageError where pandas is not installed, or for a kind of event that there is not.
+        """
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise UsageError("to_pandas needs pandas: pip install 'mesocosm[pandas]'.") from error
+        known = ("epochs", "interactions", "agents")
+        frame = getattr(self, table) if table in known else self.events(table)
+        return pd.DataFrame(frame.to_dict(as_series=False))
+
     def events(self, kind: str) -> Any:
         """All events of one kind as a Polars frame."""
         import polars as pl
@@ -210,13 +223,14 @@ def _good_part(path: Path) -> Prefix:
     return found
 
 
-def load_run(name: str | Path = directory.LATEST) -> Run:
+def load_run(name: str | Path = directory.LATEST, *, trusted: bool = False) -> Run:
     """Open a run: `latest`, an id under the run root, a run directory, or a log file.
 
+    Params   trusted: take every complete line of the log as it stands, without checking its hashes.
     Returns  the run; of a cut one, the epochs that were completed.
     """
     path = directory.find_run(name)
-    log = read_log(path)
+    log = read_log(path, trusted=trusted)
     manifest = directory.read_manifest(path) if path.is_dir() else {}
     end = log.end
     scenario = scenario_from_dict(log.header.scenario)

@@ -141,10 +141,12 @@ def _shape(source: RunSource, found: Threads, roots: I64) -> Panel:
     """One mark for each size, depth and type of first author, larger the more threads have them."""
     depth = np.zeros(len(found.seq), dtype=np.int64)
     np.maximum.at(depth, found.root, found.depth)
-    counted: dict[tuple[str, int, int], int] = {}
-    for root in roots:
-        key = (source.types[int(found.agent[root])], int(found.sizes[root]), int(depth[root]))
-        counted[key] = counted.get(key, 0) + 1
+    known = sorted(set(source.types))
+    code = np.array([known.index(name) for name in source.types])[found.agent[roots]]
+    rows, count = np.unique(np.stack([code, found.sizes[roots], depth[roots]], axis=1), axis=0, return_counts=True)
+    counted = {
+        (known[int(kind)], int(size), int(deep)): int(n) for (kind, size, deep), n in zip(rows, count, strict=True)
+    }
     marks, most = [], max(counted.values())
     for name in sorted({key[0] for key in counted}):
         own = {key: n for key, n in counted.items() if key[0] == name}

@@ -27,6 +27,7 @@ class Course:
 
     name: str
     metrics: Mapping[str, F64]
+    against: str = ""  # the course that it is drawn beside, the first one if none is named
 
     @property
     def n(self) -> int:
@@ -109,6 +110,14 @@ COURSES = {
             Curve("social_welfare", "social, by proxy", "social", "dash"),
         ),
     ),
+    "influence": CourseKind(
+        "Inequality of influence",
+        "Gini of votes received",
+        "0: all agents are listened to alike; 1: one agent has all votes.",
+        (Curve("influence_gini", "Gini", "blue"),),
+        is_share=True,
+        top=1.0,
+    ),
 }
 #: metrics by epoch that these pictures show
 CURVES = tuple(dict.fromkeys(curve.metric for kind in COURSES.values() for curve in kind.curves))
@@ -124,8 +133,8 @@ def course_of_rows(rows: Sequence[Mapping[str, Any]], name: str = "") -> Course:
 def course_picture(kind: str, title: str, courses: Sequence[Course], confidence: float = CONFIDENCE) -> Picture | None:
     """A picture over epochs, a panel for each arm; None where no arm has any of its metrics.
 
-    Bands are the interval of the mean over seeds, each arm by itself. Beyond the first panel the first arm's first
-    curve is drawn as well, quietly, to compare with.
+    Bands are the interval of the mean over seeds, each arm by itself. The first curve of the base is drawn
+    beside every other arm, quietly, to compare with.
 
     Params   courses: the arms, the base first; one without a name is a run alone.
     """
@@ -135,7 +144,8 @@ def course_picture(kind: str, title: str, courses: Sequence[Course], confidence:
         return None
     drawn, rest = have[:PANELS_MOST], len(have) - PANELS_MOST
     low, high = _ends(asked, drawn, confidence)
-    panels = tuple(_panel(asked, course, drawn[0], low, high, confidence) for course in drawn)
+    known = {course.name: course for course in have}
+    panels = tuple(_panel(asked, course, known.get(course.against, have[0]), low, high, confidence) for course in drawn)
     out = (f"{rest} more arms, beyond the first {PANELS_MOST}",) if rest > 0 else ()
     several = max(course.n for course in drawn) > 1
     band = f" Bands: {100 * confidence:.0f} % interval of the mean over seeds, each arm by itself." if several else ""

@@ -14,6 +14,7 @@ from mesocosm.analysis.figures.matplotlib_figure import draw_picture, style_of
 from mesocosm.analysis.figures.palette import theme_of
 from mesocosm.analysis.figures.plotly_figure import plotly_figure
 from mesocosm.analysis.figures.run_source import RunSource, open_source
+from mesocosm.analysis.run_words import title_of
 from mesocosm.analysis.study import StudyResults
 from mesocosm.analysis.study_plan import STUDY
 from mesocosm.runner import directory
@@ -31,7 +32,8 @@ def figure(kind: str, of: Thing | Sequence[str | Path | Run] = "latest", *, dark
     """
     import matplotlib as mpl
 
-    picture = picture_of(kind, find_source(of))
+    source = find_source(of)
+    picture = picture_of(kind, source, heading_of(source))
     if interactive:
         return plotly_figure(picture, theme_of(dark))
     with mpl.rc_context(style_of(theme_of(dark))):
@@ -66,3 +68,16 @@ def find_results(name: str | Path) -> Path:
         if place.is_dir():
             return place
     return given
+
+
+def heading_of(source: Source) -> str:
+    """What is drawn, in a line."""
+    if isinstance(source, RunSource):
+        return title_of(source.run)
+    if isinstance(source, AcrossRuns):
+        return f"{sum(len(society.runs) for society in source.societies)} runs of {len(source.societies)} societies"
+    if isinstance(source, Comparable):
+        told = source.record
+        return f"{told['scenario']['scenario_id']}: {', '.join(told['changes'])} ({len(told['seeds'])} paired seeds)"
+    study, seeds = source.design.study, len(source.seeds)
+    return f"{study.study_id} ({seeds} paired {study.seeds.purpose} seeds)"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm.agents.records import agent_name
-from mesocosm.analysis.figures.courses import DOTS_MOST, Course, course_of_rows, mean_and_half
-from mesocosm.analysis.figures.picture import Axis, Band, Bars, Line, Mark, Panel, Picture
+from mesocosm.analysis.figures.courses import DOTS_MOST
+from mesocosm.analysis.figures.picture import Axis, Bars, Line, Panel, Picture
 from mesocosm.analysis.figures.run_source import RunSource
-from mesocosm.analysis.statistics import CONFIDENCE
 from mesocosm.measures.inequality import gini, largest_share
 
 I64 = NDArray[np.int64]
 AGENTS_MOST = 200
-GINI = "influence_gini"
 
 
 def influence_picture(source: RunSource, title: str) -> Picture | None:
@@ -40,37 +37,6 @@ def influence_picture(source: RunSource, title: str) -> Picture | None:
     left_out = (f"{len(own) - AGENTS_MOST:,} agents with fewer votes",) if len(own) > AGENTS_MOST else ()
     panels = (_over_time(epoch, votes), _lorenz(own), _by_agent(source.types, agent, own))
     return Picture("influence", title, about, panels, 3, left_out, (4.3, 3.6))
-
-
-def gini_picture(courses: Sequence[Course], title: str, confidence: float = CONFIDENCE) -> Picture | None:
-    """The Gini of votes over epochs, the mean over seeds with its band, one line an arm; None where it was not kept."""
-    marks: list[Mark] = []
-    for number, course in enumerate(courses[:8]):
-        table = course.metrics.get(GINI)
-        if table is None or not np.isfinite(table).any():
-            continue
-        mean, half = mean_and_half(table, confidence)
-        epochs = [float(place) for place in range(len(mean))]
-        color = f"series:{number}"
-        if course.n > 1:
-            marks.append(Band(epochs, (mean - half).tolist(), (mean + half).tolist(), "", color, 0.12))
-        marks.append(Line(epochs, mean.tolist(), course.name, color, dots=len(mean) <= DOTS_MOST))
-    if not marks:
-        return None
-    out = (f"{len(courses) - 8} more arms, beyond the first 8",) if len(courses) > 8 else ()
-    y = Axis("Gini of votes received", from_zero=True, low=0.0, high=1.05)
-    panel = Panel("Inequality of influence", Axis("epoch", whole=True), y, tuple(marks))
-    about = "0: all are listened to alike; 1: one agent has all votes. Bands: interval of the mean over seeds."
-    return Picture("influence", title, about, (panel,), 1, out, (7.6, 4.0))
-
-
-def gini_panel(rows: Sequence[Mapping[str, Any]]) -> Panel:
-    """One run's panel of the Gini of votes over its epochs."""
-    picture = gini_picture([course_of_rows(rows)], "")
-    if picture is not None:
-        return picture.panels[0]
-    y = Axis("Gini of votes received", from_zero=True, low=0.0, high=1.05)
-    return Panel("Inequality of influence", Axis("epoch", whole=True), y, (), "undefined in every epoch")
 
 
 def _over_time(epoch: I64, votes: I64) -> Panel:

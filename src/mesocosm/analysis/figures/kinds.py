@@ -18,7 +18,7 @@ from mesocosm.analysis.figures.effect_table import (
     effects_of_study,
     read_comparison,
 )
-from mesocosm.analysis.figures.influence import gini_panel, gini_picture, influence_picture
+from mesocosm.analysis.figures.influence import influence_picture
 from mesocosm.analysis.figures.lever_effects import (
     dose_picture,
     levers_picture,
@@ -54,11 +54,10 @@ KINDS: dict[str, tuple[str, str]] = {
     "phase_map": ("the effect over two axes", "play a study with two axes"),
     "robustness": ("the effect in other economies", "play a study with a robustness block"),
 }
-OF_RUNS = (OVERVIEW, *COURSES, "influence", "network", "cascades", "diffusion", "calibration")
-OF_STUDIES = ("levers", "tradeoff", "dose_response", "phase_map", "robustness", *COURSES, "influence")
+OF_RUNS = (OVERVIEW, *COURSES, "network", "cascades", "diffusion", "calibration")
+OF_STUDIES = ("levers", "tradeoff", "dose_response", "phase_map", "robustness", *COURSES)
 OF_COMPARISONS = ("levers", "tradeoff")
 _FROM_EVENTS: dict[str, Callable[[RunSource, str], Picture | None]] = {
-    "influence": influence_picture,
     "network": network_picture,
     "cascades": cascades_picture,
     "diffusion": diffusion_picture,
@@ -94,7 +93,7 @@ def kinds_of(source: Source) -> tuple[str, ...]:
         return OF_RUNS
     if isinstance(source, StudyResults):
         return OF_STUDIES
-    return OF_COMPARISONS if isinstance(source, Comparable) else (*COURSES, "influence")
+    return OF_COMPARISONS if isinstance(source, Comparable) else tuple(COURSES)
 
 
 def picture_of(kind: str, source: Source, title: str = "") -> Picture:
@@ -124,30 +123,34 @@ def maybe_picture(kind: str, source: Source, title: str = "") -> Picture | None:
     if isinstance(source, StudyResults):
         return _of_study(kind, source, title)
     if isinstance(source, AcrossRuns):
-        return _of_courses(kind, courses_of_runs(source), title)
+        return course_picture(kind, title, courses_of_runs(source))
     return _of_effects(kind, effects_of_comparison(source.record), title)
 
 
 def _of_run(kind: str, source: RunSource, title: str) -> Picture | None:
     rows = source.run.rows
+    if not rows:
+        return None
     if kind == OVERVIEW:
-        return overview_picture(rows, title) if rows else None
+        return overview_picture(rows, title)
+    if kind == "influence" and source.has_events:
+        return influence_picture(source, title)
     if kind in COURSES:
-        return course_picture(kind, title, [course_of_rows(rows)]) if rows else None
-    return _FROM_EVENTS[kind](source, title) if kind in _FROM_EVENTS and rows else None
+        return course_picture(kind, title, [course_of_rows(rows)])
+    return _FROM_EVENTS[kind](source, title) if kind in _FROM_EVENTS else None
 
 
 def overview_picture(rows: Sequence[Mapping[str, Any]], title: str) -> Picture:
     """A run at a glance: toxicity, acceptance, welfare and influence over its epochs."""
     course = course_of_rows(rows)
-    panels = (*(course_panel(kind, course) for kind in ("toxicity", "participation", "welfare")), gini_panel(rows))
+    panels = tuple(course_panel(kind, course) for kind in ("toxicity", "participation", "welfare", "influence"))
     about = "Solid: what happened. Dashed: what the proxy shows."
     return Picture(OVERVIEW, title, about, panels, 2, (), (4.8, 3.1))
 
 
 def _of_study(kind: str, found: StudyResults, title: str) -> Picture | None:
-    if kind in COURSES or kind == "influence":
-        return _of_courses(kind, courses_of_study(found), title, found.design.study.confidence)
+    if kind in COURSES:
+        return course_picture(kind, title, courses_of_study(found), found.design.study.confidence)
     table = effects_of_study(found)
     if kind == "dose_response":
         return dose_picture(found.trends, found.design.axis, table, title)
@@ -162,17 +165,15 @@ def _of_effects(kind: str, table: EffectTable, title: str) -> Picture | None:
     return {"levers": levers_picture, "tradeoff": tradeoff_picture}[kind](table, title)
 
 
-def _of_courses(kind: str, courses: Sequence[Course], title: str, confidence: float = 0.95) -> Picture | None:
-    if kind == "influence":
-        return gini_picture(courses, title, confidence)
-    return course_picture(kind, title, courses, confidence)
-
-
 def courses_of_study(found: StudyResults) -> list[Course]:
     """The arms of a study over epochs, setting by setting, each base first, then the arms, then the controls."""
     arms = (BASE, *found.design.arms, *(name for name in found.design.controls if name != "redraw"))
+
+    def told(setting: str, arm: str) -> str:
+        return f"{setting}: {arm}" if setting else arm
+
     return [
-        Course(f"{setting}: {arm}" if setting else arm, found.runs[setting, arm].epochs)
+        Course(told(setting, arm), found.runs[setting, arm].epochs, told(setting, BASE))
         for setting in found.settings
         for arm in arms
         if (setting, arm) in found.runs
@@ -186,7 +187,7 @@ def courses_of_runs(found: AcrossRuns) -> list[Course]:
     courses = []
     for society in found.societies:
         length = max(len(run.rows) for run in society.runs)
-        table = {name: np.full((len(society.runs), length), np.nan) for name in (*CURVES, "influence_gini")}
+        table = {name: np.full((len(society.runs), length), np.nan) for name in CURVES}
         for number, run in enumerate(society.runs):
             for epoch, row in enumerate(run.rows):
                 for name, column in table.items():

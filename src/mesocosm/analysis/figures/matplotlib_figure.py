@@ -112,14 +112,19 @@ def draw_picture(picture: Picture, theme: Theme, *, has_head: bool = True) -> Dr
         empty.axis("off")
     for frame, panel in zip(frames, picture.panels, strict=True):
         draw_panel(frame, panel, theme, has_legend=not shared)
-    _label_once(frames, picture)
+    _align(frames, picture)
     if shared:
         _write_legend(parts[-1], frames, shared, wide)
     return Drawn(figure, frames)
 
 
-def _label_once(frames: Sequence[Any], picture: Picture) -> None:
-    """Leave out what the frame to the left, or below, says of the same axis."""
+def _align(frames: Sequence[Any], picture: Picture) -> None:
+    """Give the same axis the same ends everywhere, and leave out what the frame to the left, or below, says of it."""
+    for way in ("x", "y"):
+        if picture.has_same_axis(way):
+            ends = [getattr(frame, f"get_{way}lim")() for frame in frames]
+            for frame in frames:
+                getattr(frame, f"set_{way}lim")(min(end[0] for end in ends), max(end[1] for end in ends))
     for place, frame in enumerate(frames):
         is_told_below, is_told_left = picture.says_again(place)
         if is_told_left:
@@ -136,8 +141,8 @@ def draw_panel(frame: Any, panel: Panel, theme: Theme, *, has_legend: bool = Tru
     for order, mark in enumerate(panel.marks):
         draw_mark(frame, mark, theme, 2.0 + 0.01 * order)
     if panel.note and not panel.is_empty:
-        spot = {"transform": frame.transAxes, "ha": "right", "va": "bottom", "fontsize": 7.5}
-        frame.text(0.99, 0.01, panel.note, color=theme.color("quiet"), **spot)
+        spot = {"transform": frame.transAxes, "ha": "right", "va": "top", "fontsize": 7.5}
+        frame.text(0.99, 0.99, panel.note, color=theme.color("quiet"), **spot)
     if panel.is_empty:
         told = panel.note or "nothing to show"
         frame.text(0.5, 0.5, told, transform=frame.transAxes, ha="center", va="center", color=theme.color("quiet"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 AGENTS_MOST = 500
 TIES_EACH = 3  # of each agent its strongest ties are drawn; more only make a ball of wool
+ROUNDS, GOLDEN_ANGLE = 70, 2.399963229728653
 TIES_FEW = 120  # up to so many are drawn all
 _COLUMNS = ("epoch", "initiator", "counterparty", "accepted", "p")
 
@@ -98,12 +99,12 @@ def network_marks(found: Network) -> Iterator[Mark]:
         (FLAGGED, "bad deals accepted both ways, beyond chance", "blue", 0.9, "dash"),
         (COALITION, "within a coalition", "coalition", 0.75, "solid"),
     )
-    heaviest = float(found.n.max(initial=1))
+    heaviest, slim = float(found.n.max(initial=1)), 1.0 if len(found.agent) <= 60 else 0.3
     for kind, label, color, alpha, dash in looks:
         rows = found.kind == kind
         if rows.any():
             a, b = found.a[rows], found.b[rows]
-            width = 0.4 + 2.6 * np.sqrt(found.n[rows] / heaviest) + (0.4 if kind != TIE else 0.0)
+            width = slim * (0.4 + 2.6 * np.sqrt(found.n[rows] / heaviest)) + (0.5 if kind != TIE else 0.0)
             x0, y0, x1, y1 = (end.tolist() for end in (found.x[a], found.y[a], found.x[b], found.y[b]))
             yield Segments(x0, y0, x1, y1, label, color, width.tolist(), alpha, dash)
     base = 150.0 if len(found.agent) <= 60 else 60.0 if len(found.agent) <= 200 else 30.0
@@ -129,13 +130,12 @@ def _agents(found: Network, rows: NDArray[np.bool_], area: F64, name: str, color
                   names)  # fmt: skip
 
 
-def _count_pairs(one: I64, other: I64, n_agents: int) -> tuple[dict[tuple[int, int], int], I64]:
-    """How many deals every pair made, and every agent."""
+def _count_pairs(one: I64, other: I64, n_agents: int) -> tuple[tuple[I64, I64, I64], I64]:
+    """The pairs that made deals, the lower slot first, with how many; and how many every agent made."""
     low, high = np.minimum(one, other), np.maximum(one, other)
     key, count = np.unique(low * n_agents + high, return_counts=True)
-    pairs = {(int(k) // n_agents, int(k) % n_agents): int(n) for k, n in zip(key, count, strict=True)}
     deals = np.bincount(one, minlength=n_agents) + np.bincount(other, minlength=n_agents)
-    return pairs, deals.astype(np.int64)
+    return (key // n_agents, key % n_agents, count.astype(np.int64)), deals.astype(np.int64)
 
 
 def _busiest(deals: I64, there: I64) -> I64:
@@ -144,8 +144,8 @@ def _busiest(deals: I64, there: I64) -> I64:
     return np.sort(order, kind="stable")
 
 
-def _flagged(one: I64, other: I64, accepted: NDArray[np.bool_], p: F64, n_agents: int) -> set[tuple[int, int]]:
-    """Pairs that accept each other's bad-looking deals beyond chance, as the metric collusion_pairs has them."""
+def _flagged(one: I64, other: I64, accepted: NDArray[np.bool_], p: F64, n_agents: int) -> I64:
+    """Pairs that accept each other's bad-looking deals beyond chance, as collusion_pairs has them: a * n_agents + b."""
     size = np.array([n_agents], dtype=np.int64)
 
     def counted(rows: NDArray[np.bool_]) -> Dyads:
@@ -155,7 +155,7 @@ def _flagged(one: I64, other: I64, accepted: NDArray[np.bool_], p: F64, n_agents
     events, taken, proposed = (counted(rows) for rows in (accepted & (p < 0.5), accepted, everything))
     expected = expected_by_degree(events, proposed).larger(expected_by_volume(events, taken))
     pairs = flagged_mutual(events, expected)
-    return {(int(a), int(b)) for a, b in zip(pairs.a, pairs.b, strict=True)}
+    return pairs.a * n_agents + pairs.b
 
 
 def _frozen(states: Any, n_agents: int) -> NDArray[np.bool_]:
@@ -171,49 +171,65 @@ def _assemble(
     agent: I64,
     deals: I64,
     frozen: NDArray[np.bool_],
-    pairs: dict[tuple[int, int], int],
-    flagged: set[tuple[int, int]],
+    pairs: tuple[I64, I64, I64],
+    flagged: I64,
 ) -> Network:
     """The network with the ties that are drawn, laid out."""
-    place = {int(slot): number for number, slot in enumerate(agent)}
-    mates = source.backs_its_own
-    ties: list[tuple[int, int, int, int]] = []
-    for (a, b), n in pairs.items():
-        if a in place and b in place and a != b:
-            is_mates = mates[a] and mates[b] and source.types[a] == source.types[b]
-            kind = COALITION if is_mates else FLAGGED if (a, b) in flagged else TIE
-            ties.append((place[a], place[b], n, kind))
-    kept = _strongest(ties, len(agent))
-    table = np.array(kept, dtype=np.int64).reshape(-1, 4)
+    n_agents = len(source.types)
+    place = np.full(n_agents, -1)
+    place[agent] = np.arange(len(agent))
+    a, b, n = (column[(place[pairs[0]] >= 0) & (place[pairs[1]] >= 0)] for column in pairs)
+    code = np.unique(source.types, return_inverse=True)[1]
+    is_mates = source.backs_its_own[a] & source.backs_its_own[b] & (code[a] == code[b])
+    kind = np.where(is_mates, COALITION, np.where(np.isin(a * n_agents + b, flagged), FLAGGED, TIE))
+    every = np.stack([place[a], place[b], n, kind], axis=1).astype(np.int64)
+    kept = _strongest(every, len(agent))
     x, y = _laid_out(len(agent), kept)
     types = tuple(source.types[slot] for slot in agent)
-    agents_out, ties_out = int((deals > 0).sum()) - int((deals[agent] > 0).sum()), len(ties) - len(kept)
-    one, other, count, kinds = table.T
+    agents_out, ties_out = int((deals > 0).sum()) - int((deals[agent] > 0).sum()), len(every) - len(kept)
+    one, other, count, kinds = kept.T
     return Network(agent, types, deals[agent], frozen[agent], x, y, one, other, count, kinds, agents_out, ties_out)
 
 
-def _strongest(ties: Sequence[tuple[int, int, int, int]], n_agents: int) -> list[tuple[int, int, int, int]]:
-    """The strongest ordinary ties of each agent, and every one that is not ordinary."""
+def _strongest(ties: I64, n_agents: int) -> I64:
+    """The strongest ordinary ties of each agent, and every one that is not ordinary.
+
+    Shapes   ties: (m, 4), two places, deals and kind.
+    """
     if len(ties) <= TIES_FEW:
-        return list(ties)
-    taken = np.zeros(n_agents, dtype=np.int64)
+        return ties
+    taken = [0] * n_agents
     kept = []
-    for tie in sorted(ties, key=lambda one: (-one[2], one[0], one[1])):
-        a, b, _, kind = tie
+    for row in np.lexsort((ties[:, 1], ties[:, 0], -ties[:, 2])).tolist():
+        a, b, _, kind = ties[row].tolist()
         if kind != TIE or taken[a] < TIES_EACH or taken[b] < TIES_EACH:
-            kept.append(tie)
+            kept.append(row)
             if kind == TIE:
-                taken[[a, b]] += 1
-    return kept
+                taken[a] += 1
+                taken[b] += 1
+    found: I64 = ties[kept]
+    return found
 
 
-def _laid_out(n_agents: int, ties: Sequence[tuple[int, int, int, int]]) -> tuple[F64, F64]:
-    """Places in which agents with strong ties stand together; the same ties give the same places."""
-    import networkx as nx
+def _laid_out(n_agents: int, ties: I64) -> tuple[F64, F64]:
+    """Places in which agents with strong ties stand together; the same ties give the same places.
 
-    graph = nx.Graph()
-    graph.add_nodes_from(range(n_agents))
-    graph.add_weighted_edges_from((a, b, float(n) ** 0.5) for a, b, n, _ in ties)
-    found = nx.spring_layout(graph, k=2.2 / max(n_agents, 1) ** 0.5, seed=7, iterations=80, method="force")
-    places = np.array([found[number] for number in range(n_agents)]).reshape(-1, 2).round(6)
-    return places[:, 0], places[:, 1]
+    Source   Fruchterman and Reingold (1991), from a spiral instead of chance, with a pull to the middle
+    """
+    pull = np.zeros((n_agents, n_agents))
+    a, b, n, _ = ties.T
+    pull[a, b] = pull[b, a] = np.sqrt(n)
+    pull /= max(float(pull.max(initial=0.0)), 1.0)
+    number = np.arange(n_agents)
+    angle, radius = GOLDEN_ANGLE * number, np.sqrt((number + 0.5) / max(n_agents, 1))
+    place = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    apart = 1.6 / max(n_agents, 1) ** 0.5
+    for stride in np.linspace(0.2, 0.004, ROUNDS):
+        gap = place[:, None, :] - place[None, :, :]
+        squared = np.maximum((gap * gap).sum(axis=2), 1e-6)
+        force = apart * apart / squared - pull * np.sqrt(squared) / apart
+        push = (gap * force[:, :, None]).sum(axis=1) - 0.6 * place
+        length = np.sqrt((push * push).sum(axis=1, keepdims=True))
+        place = place + push / np.maximum(length, 1e-9) * np.minimum(length, stride)
+    place = (place / max(float(np.abs(place).max(initial=0.0)), 1e-9)).round(5)
+    return place[:, 0], place[:, 1]

@@ -203,9 +203,13 @@ class Picture:
 
         So it is only in a picture whose panels all have the same axis: there it needs to be told once.
         """
-        below, first = place + self.columns < len(self.panels), self.panels[0]
-        x, y = (all(getattr(panel, way) == getattr(first, way) for panel in self.panels) for way in ("x", "y"))
-        return x and y and below, y and place % self.columns > 0
+        x, y = self.has_same_axis("x"), self.has_same_axis("y")
+        return x and y and place + self.columns < len(self.panels), y and place % self.columns > 0
+
+    def has_same_axis(self, way: str) -> bool:
+        """Whether all panels have the same horizontal (x) or vertical (y) axis, which then has the same ends."""
+        first: Axis = getattr(self.panels[0], way)
+        return first.shown and all(getattr(panel, way) == first for panel in self.panels)
 
     @property
     def rows(self) -> int:

@@ -58,6 +58,9 @@ def plotly_figure(picture: Picture, theme: Theme = LIGHT) -> Any:
             figure.update_xaxes(title_text="", **where)
         if is_told_left:
             figure.update_yaxes(title_text="", **where)
+    for way, update in (("x", figure.update_xaxes), ("y", figure.update_yaxes)):
+        if len(picture.panels) > 1 and picture.has_same_axis(way):
+            update(matches=way)
     ink, paper, quiet = (theme.color(name) for name in ("ink", "paper", "quiet"))
     figure.update_layout(
         height=height,
@@ -91,7 +94,7 @@ def _add_panel(figure: Any, panel: Panel, theme: Theme, where: dict[str, int], k
         middle = panel.is_empty
         figure.add_annotation(
             text=html.escape(told), showarrow=False, xref="x domain", yref="y domain", x=0.5 if middle else 1.0,
-            y=0.5 if middle else 0.0, xanchor="center" if middle else "right", font={"color": theme.color("quiet")},
+            y=0.5 if middle else 1.0, xanchor="center" if middle else "right", font={"color": theme.color("quiet")},
             **where,
         )  # fmt: skip
     _dress(figure.update_xaxes, panel.x, theme, where)

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 from mesocosm import registry
 from mesocosm.env.population import build_roster
 from mesocosm.errors import MesocosmError, UsageError
-from mesocosm.log.files import events_path
+from mesocosm.log.files import events_path, shard_path
 from mesocosm.log.read import Log, read_log
+from mesocosm.runner.directory import find_run
 from mesocosm.runner.projections import BYTES_UNASKED, FILES, is_readable_at_once
 from mesocosm.runner.runner import Run, load_run
 
 I64 = NDArray[np.int64]
+BYTES_CHECKED = 50_000_000  # to check the hashes of more takes too long for a look
 #: table -> the file that holds it and the kind of event that it is made of
+_TOGETHER = (("interaction", "agent_state"), ("posted", "replied"))  # read in one pass
 _TABLES = {"interactions": (FILES[3], "interaction"), "agents": (FILES[2], "agent_state")}
 
 
@@ -73,7 +76,7 @@ class RunSource:
         import polars as pl
 
         file, kind = _TABLES[name]
-        path = self._projection(file)
+        path = self.projection(file)
         if path is not None:
             try:
                 return pl.scan_parquet(path).select(columns).collect()
@@ -83,6 +86,11 @@ class RunSource:
                 ) from error
         table = self.events(kind)
         return pl.DataFrame({column: table[column] for column in columns}, strict=False)
+
+    def columns(self, name: str, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """The same as arrays by column."""
+        table = self.table(name, columns)
+        return {column: table[column].to_numpy() for column in columns}
 
     def events(self, kind: str) -> dict[str, NDArray[Any]]:
         """All events of a kind as columns, read once.
@@ -100,13 +108,12 @@ class RunSource:
                 "event. `mesocosm export RUN --format parquet` makes tables of it that are quick to read."
             )
         if kind not in self._kept:
-            self._kept |= self.log.tables(["interaction", "agent_state", "posted", "replied"])
-            if kind not in self._kept:
-                self._kept[kind] = self.log.columns(kind)
+            together = next((kinds for kinds in _TOGETHER if kind in kinds), (kind,))
+            self._kept |= self.log.tables(together)
         found: dict[str, NDArray[Any]] = self._kept[kind]
         return found
 
-    def _projection(self, file: str) -> Path | None:
+    def projection(self, file: str) -> Path | None:
         """A Parquet table of the run, if it is there and goes as far as the log."""
         import polars as pl
 
@@ -121,11 +128,20 @@ class RunSource:
 
 
 def open_source(name: str | Path | Run) -> RunSource:
-    """A run to be drawn; the hashes of a log that is larger than BYTES_UNASKED are not checked.
+    """A run to be drawn; the hashes of a log that is larger than BYTES_CHECKED, with its shards, are not checked.
 
     Raises   UsageError when there is no such run; LogDamaged when its log was changed.
     """
-    if isinstance(name, Run):
-        return RunSource(name, trusted=not is_readable_at_once(name.path))
-    run = load_run(name)
-    return RunSource(run, trusted=not is_readable_at_once(events_path(run.path)))
+    path = name.path if isinstance(name, Run) else find_run(name)
+    trusted = _size_of(path) > BYTES_CHECKED
+    return RunSource(name if isinstance(name, Run) else load_run(path, trusted=trusted), trusted)
+
+
+def _size_of(path: Path) -> int:
+    """Bytes of a log, with its shards."""
+    events = events_path(path)
+    try:
+        shards = sum(file.stat().st_size for file in shard_path(events, 0, "").parent.glob("*.parquet"))
+        return shards + events.stat().st_size
+    except OSError:
+        return 0
