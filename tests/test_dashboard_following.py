@@ -144,6 +144,23 @@ def test_the_parquet_tables_tell_what_the_log_tells(monkeypatch: pytest.MonkeyPa
     assert (from_tables.step, from_tables.end) == (line_by_line.step, line_by_line.end)
 
 
+def test_a_large_log_is_followed_without_checking_every_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = made()
+    monkeypatch.setattr(following, "CHECKED_UP_TO", 1 << 16)
+    monkeypatch.setattr(following, "READ_AT_ONCE", 100_000)
+    found = followed()
+    assert 0 < found.size < found.there
+    assert found.is_behind
+    for _ in range(100):
+        found.read_on()
+    assert same_rows(found.rows, run.rows)
+    assert found.is_complete
+    assert not found.checked
+    first, _, rest = run.log_path.read_bytes().partition(b"\n")
+    run.log_path.write_bytes(first.replace(b'"seed":1', b'"seed":2') + b"\n" + rest)
+    assert "hash of the header does not match" in followed().damage
+
+
 def test_tables_older_than_the_log_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     run = made()
     read_back(run, parquet=True)

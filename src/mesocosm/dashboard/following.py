@@ -21,7 +21,7 @@ from mesocosm.env.population import NEVER, slots_of
 from mesocosm.errors import LogDamaged, MesocosmError
 from mesocosm.log.canonical import CheckpointLine, EndLine, Header, ShardLine, kind_of
 from mesocosm.log.files import EVENTS, explain, shard_path
-from mesocosm.log.integrity import glance, recover
+from mesocosm.log.integrity import read_first, recover
 from mesocosm.log.shards import from_parquet
 from mesocosm.runner.directory import read_manifest
 
@@ -157,7 +157,7 @@ class Following:
         with path.open("rb") as file:
             if not file.readline(CHECKED_UP_TO).endswith(b"\n"):
                 return False
-        found = glance(path) if self.there > CHECKED_UP_TO else recover(path)
+        found = read_first(path) if self.there > CHECKED_UP_TO else recover(path)
         self.header = found.header
         self.checked = self.there <= CHECKED_UP_TO
         if found.header is None or not (found.complete or found.cut):
