@@ -440,7 +440,7 @@ def test_a_study_with_one_axis_has_no_phase_map(doses: StudyResults) -> None:
 
 def test_equal_pictures_are_equal_files_without_a_date(source: RunSource, tmp_path: Path) -> None:
     digests = set()
-    for place in ("one", "two"):
+    for place in ("one", "two", "three", "four"):
         for path in write_picture(picture_of("network", source, "t"), tmp_path / place, "n"):
             digests.add((path.suffix, hashlib.sha256(path.read_bytes()).hexdigest()))
             assert b"dc:date" not in path.read_bytes()
