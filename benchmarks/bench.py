@@ -23,6 +23,7 @@ from benchmarks.budgets import (
     growth_budgets,
     page_budgets,
     print_budgets,
+    report_budgets,
     speed_budgets,
     study_budgets,
 )
@@ -32,6 +33,7 @@ from benchmarks.object_loop.agreement import first_difference
 from benchmarks.object_loop.looks import evidence_from
 from benchmarks.object_loop.play import play
 from benchmarks.pages import opened_apart, print_pages
+from benchmarks.reports import reports
 from benchmarks.studies import studies
 from mesocosm.config.load import load_scenario
 
@@ -200,6 +202,7 @@ def main(arguments: Sequence[str]) -> int:
     batches, million = beside_each_other(quick)
     agents, epochs = growing(quick)
     swept = studies(quick)
+    page = reports(quick)
     pages = opened_apart(quick)
     print_pages(pages)
     walls = commands(3 if quick else 5)
@@ -207,11 +210,12 @@ def main(arguments: Sequence[str]) -> int:
     for name, seconds in walls.items():
         print(f"{seconds:8.3f} s  {name}")
     if not quick:
-        budgets = [*speed_budgets(results, walls[HELP], walls[BASELINE]), *study_budgets(swept), *page_budgets(pages)]
+        budgets = [*speed_budgets(results, walls[HELP], walls[BASELINE]), *study_budgets(swept)]
+        budgets += [*report_budgets(page), *page_budgets(pages)]
         print_budgets([*budgets, *budgets_beside_before(batches), *growth_budgets(agents, epochs)])
     report = {
         "machine": host, "quick": quick, "lines": results, "wall_s": walls, "beside_each_other": [batches, million],
-        "studies": swept, "pages": pages,
+        "studies": swept, "report": page, "pages": pages,
         "growth": {grown.name: grown.ratio for grown in (*agents, *epochs)},
     }  # fmt: skip
     RESULTS.parent.mkdir(exist_ok=True)

@@ -59,6 +59,15 @@ def page_budgets(pages: dict[str, Any]) -> list[Budget]:
     ]
 
 
+def report_budgets(page: dict[str, Any]) -> list[Budget]:
+    """A report on a long run, from typing the command to the page."""
+    return [
+        Budget("report on a million interactions, s", 5.0, page["wall_s"], at_most=True),
+        Budget("report on a million interactions, peak GiB", 1.0, page["peak_mib"] / 1024, at_most=True),
+        Budget("report on a million interactions, MB", 6.0, page["page_bytes"] / 1e6, at_most=True),
+    ]
+
+
 def budgets_beside_before(found: dict[str, list[float]]) -> list[Budget]:
     """The same two budgets on a machine of any speed: as shares of what the code of before does in the same run."""
     if contrasts.MIXED_BEFORE not in found:

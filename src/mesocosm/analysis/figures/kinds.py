@@ -106,6 +106,8 @@ def picture_of(kind: str, source: Source, title: str = "") -> Picture:
     found = maybe_picture(asked, source, title) if asked in kinds_of(source) else None
     if found is None:
         about, remedy = KINDS[asked]
+        if asked in COURSES and isinstance(source, StudyResults):
+            remedy = f"add {COURSES[asked].curves[0].metric} to the metrics of the study and play it again"
         can = ", ".join(kinds_of(source))
         raise UsageError(
             f"{asked} ({about}): there is nothing to draw it from here. To have it, {remedy}. Other kinds here: {can}."

@@ -13,7 +13,7 @@ from mesocosm.analysis.figures.kinds import KINDS, Comparable, kinds_of, maybe_p
 from mesocosm.analysis.report.inline_svg import picture_markup
 from mesocosm.analysis.report.limits import differences_markup, limits_markup
 from mesocosm.analysis.report.markup import Child, table_of, tag
-from mesocosm.analysis.report.page import Section, commands, warned
+from mesocosm.analysis.report.page import PagePart, commands, warned
 from mesocosm.analysis.report.study_sections import effect_text
 from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.config.load import scenario_from_dict
@@ -35,20 +35,20 @@ def comparison_lead(source: Comparable) -> Child:
     return tag("p", words + f"{' and '.join(told['adaptations'])} agents.")
 
 
-def comparison_sections(source: Comparable) -> list[Section]:
+def comparison_sections(source: Comparable) -> list[PagePart]:
     """All sections of a comparison's report, in order."""
     told = source.record
     scenario = scenario_from_dict(told["scenario"])
     nothing = tag("p", "Robustness: not tried. `mesocosm sweep` with a robustness block says in what share of other "
                   "economies an effect keeps its sign.")  # fmt: skip
     return [
-        Section("effects", "Effects", tuple(_effects(told))),
-        Section("controls", "Controls", tuple(_controls(told))),
-        Section("beware", "Sanity flags", (warned([f"{flag}." for flag in told.get("flags", [])]),)),
-        Section("pictures", "Pictures", tuple(_pictures(source))),
-        Section("configuration", "Configuration", (differences_markup(scenario),)),
-        Section("replay", "Replay it", tuple(_replay(source))),
-        Section("limits", "Limits", (limits_markup(scenario, nothing, {}),)),
+        PagePart("effects", "Effects", tuple(_effects(told))),
+        PagePart("controls", "Controls", tuple(_controls(told))),
+        PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in told.get("flags", [])]),)),
+        PagePart("pictures", "Pictures", tuple(_pictures(source))),
+        PagePart("configuration", "Configuration", (differences_markup(scenario),)),
+        PagePart("replay", "Replay it", tuple(_replay(source))),
+        PagePart("limits", "Limits", (limits_markup(scenario, nothing, {}),)),
     ]
 
 

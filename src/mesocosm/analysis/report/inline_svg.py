@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import math
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from mesocosm.analysis.figures.matplotlib_figure import draw_panel, draw_picture, style_of
+from mesocosm.analysis.figures.matplotlib_figure import draw_panel, draw_picture, settle, style_of, without_letters
 from mesocosm.analysis.figures.palette import HUES_LIGHT, LIGHT, hue_of
 from mesocosm.analysis.figures.picture import (
     Band,
@@ -58,8 +57,7 @@ def _together(picture: Picture) -> Markup:
     with mpl.rc_context(style_of(LIGHT, is_embedded=True)):
         drawn = draw_picture(replace(picture), LIGHT, has_head=False)
         drawn.figure.set_dpi(_DPI)
-        drawn.figure.draw_without_rendering()
-        drawn.figure.set_layout_engine("none")
+        settle(drawn.figure)
         pairs = zip(drawn.frames, picture.panels, strict=True)
         spots = [spot for frame, panel in pairs for spot in _spots(frame, panel)]
         return tag("div", _svg(drawn.figure, spots, picture.title), class_="wide")
@@ -103,8 +101,7 @@ def _spots(frame: Any, panel: Panel) -> Iterator[tuple[float, float, str]]:
 
 def _svg(figure: Any, spots: list[tuple[float, float, str]], title: str) -> Markup:
     target = io.StringIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
+    with without_letters():
         figure.savefig(target, format="svg", dpi=_DPI, metadata={"Date": None, "Creator": None})
     text = target.getvalue()
     text = text[text.index("<svg") :]

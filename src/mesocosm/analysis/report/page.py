@@ -105,7 +105,7 @@ document.querySelectorAll("table.sortable th").forEach(function(head){
 
 
 @dataclass(frozen=True)
-class Section:
+class PagePart:
     """A part of a page: its anchor, its heading and what stands under it."""
 
     anchor: str
@@ -113,7 +113,7 @@ class Section:
     body: tuple[Child, ...]
 
 
-def page_text(title: str, lead: Child, sections: Sequence[Section], foot: str) -> str:
+def page_text(title: str, lead: Child, sections: Sequence[PagePart], foot: str) -> str:
     """A whole page that needs nothing but itself: no network, no other file."""
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"

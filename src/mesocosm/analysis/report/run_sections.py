@@ -16,7 +16,7 @@ from mesocosm.analysis.figures.run_source import RunSource
 from mesocosm.analysis.report.inline_svg import picture_markup
 from mesocosm.analysis.report.limits import differences_markup, limits_markup
 from mesocosm.analysis.report.markup import Child, Markup, join, table_of, tag
-from mesocosm.analysis.report.page import Section, commands, facts_markup, warned
+from mesocosm.analysis.report.page import PagePart, commands, facts_markup, warned
 from mesocosm.analysis.run_words import merged
 from mesocosm.config.load import dump_scenario
 from mesocosm.config.study import CONTROLS
@@ -50,19 +50,19 @@ def run_lead(source: RunSource) -> Child:
     return join(*told)
 
 
-def run_sections(source: RunSource) -> list[Section]:
+def run_sections(source: RunSource) -> list[PagePart]:
     """All sections of a run's report, in order."""
     run = source.run
     return [
-        Section("found", "What happened", tuple(_headlines(source))),
-        Section("beware", "Sanity flags", (warned([f"{flag}." for flag in merged(run.flags)]),)),
-        Section("pictures", "Pictures", tuple(_pictures(source))),
-        Section("types", "By type", tuple(_types(source))),
-        Section("agents", "Agents", tuple(_agents(source))),
-        Section("epochs", "Epochs", tuple(_epochs(run.rows))),
-        Section("configuration", "Configuration", tuple(_configuration(source))),
-        Section("replay", "Replay it", tuple(_replay(source))),
-        Section("limits", "Limits", (limits_markup(run.scenario, _no_robustness(), {}),)),
+        PagePart("found", "What happened", tuple(_headlines(source))),
+        PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in merged(run.flags)]),)),
+        PagePart("pictures", "Pictures", tuple(_pictures(source))),
+        PagePart("types", "By type", tuple(_types(source))),
+        PagePart("agents", "Agents", tuple(_agents(source))),
+        PagePart("epochs", "Epochs", tuple(_epochs(run.rows))),
+        PagePart("configuration", "Configuration", tuple(_configuration(source))),
+        PagePart("replay", "Replay it", tuple(_replay(source))),
+        PagePart("limits", "Limits", (limits_markup(run.scenario, _no_robustness(), {}),)),
     ]
 
 

@@ -14,7 +14,7 @@ from mesocosm.analysis.outcomes import OutcomeEffect, findings_of, outcomes_of
 from mesocosm.analysis.report.inline_svg import picture_markup
 from mesocosm.analysis.report.limits import differences_markup, limits_markup
 from mesocosm.analysis.report.markup import Child, Markup, join, table_of, tag
-from mesocosm.analysis.report.page import Section, commands, warned
+from mesocosm.analysis.report.page import PagePart, commands, warned
 from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.analysis.study import StudyResults
 from mesocosm.analysis.study_plan import STUDY
@@ -39,25 +39,25 @@ def study_lead(found: StudyResults) -> Child:
     return join(question, tag("p", told, class_="quiet"))
 
 
-def study_sections(found: StudyResults) -> list[Section]:
+def study_sections(found: StudyResults) -> list[PagePart]:
     """All sections of a study's report, in order."""
     findings = findings_of(found)
     flags = found.flags
     more = [f"and {len(flags) - FLAGS_MOST} more like these: see {RECORD}"] if len(flags) > FLAGS_MOST else []
     sections = [
-        Section("found", "What was found", tuple(_words(found))),
-        Section("effects", "Effects", tuple(_effects(found, findings))),
-        Section("controls", "Controls", tuple(_controls(found))),
-        Section("beware", "Sanity flags", (warned([f"{flag}." for flag in (*flags[:FLAGS_MOST], *more)]),)),
-        Section("pictures", "Pictures", tuple(_pictures(found))),
+        PagePart("found", "What was found", tuple(_words(found))),
+        PagePart("effects", "Effects", tuple(_effects(found, findings))),
+        PagePart("controls", "Controls", tuple(_controls(found))),
+        PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in (*flags[:FLAGS_MOST], *more)]),)),
+        PagePart("pictures", "Pictures", tuple(_pictures(found))),
     ]
     if is_measured(found):
-        sections.append(Section("harm", "Where the harm went", tuple(_harm(found))))
+        sections.append(PagePart("harm", "Where the harm went", tuple(_harm(found))))
     return [
         *sections,
-        Section("configuration", "Configuration", tuple(_configuration(found))),
-        Section("replay", "Replay it", tuple(_replay(found))),
-        Section("limits", "Limits", (limits_markup(found.design.base, _robustness(found, findings), _varied(found)),)),
+        PagePart("configuration", "Configuration", tuple(_configuration(found))),
+        PagePart("replay", "Replay it", tuple(_replay(found))),
+        PagePart("limits", "Limits", (limits_markup(found.design.base, _robustness(found, findings), _varied(found)),)),
     ]
 
 
