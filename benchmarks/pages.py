@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import economy
+from benchmarks.reports import peak_mib
 from mesocosm.config.schema import Scenario
 from mesocosm.runner import projections
 from mesocosm.runner.runner import run
@@ -59,16 +59,7 @@ def open_page(root: str, run_id: str) -> dict[str, Any]:
         if test.exception or test.error:
             raise SystemExit(f"{view}: {[item.value for item in (*test.exception, *test.error)]}")
         took[view], began = time.perf_counter() - began, time.perf_counter()
-    return {"seconds": took, "peak_mib": _peak_mib(), "rows": len(test.session_state["feed_kept"][1])}
-
-
-def _peak_mib() -> float:
-    """Most memory that this process has held; the kernel's other figure counts the process that started it as well."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+    return {"seconds": took, "peak_mib": peak_mib(), "rows": len(test.session_state["feed_kept"][1])}
 
 
 def opened_apart(quick: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from hostile_texts import hostile_texts
 pytestmark = pytest.mark.slow
 
 WIDE, NARROW = 1440, 390
-EPOCHS = 30
+EPOCHS = 24
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def screenshot(page: Page, name: str) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": width, "height": min(int(height) + 20, 5000)})
-        page.wait_for_timeout(450)  # charts and tables follow the width
+        page.wait_for_timeout(350)  # charts and tables follow the width
         page.screenshot(path=folder / f"{name}_{width}.png")
     page.set_viewport_size({"width": WIDE, "height": 1000})
 
@@ -168,7 +168,7 @@ def test_a_run_is_started_watched_paused_stepped_resumed_and_ends(watched: Watch
     stands = epoch(page)
     log = newest(runs)
     size = (log / "events.jsonl").stat().st_size
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1200)
     assert epoch(page) == stands  # the epoch stands still
     assert (log / "events.jsonl").stat().st_size == size
     screenshot(page, "paused")

@@ -6,6 +6,8 @@ import json
 import math
 import os
 import random
+import subprocess
+import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -369,6 +371,26 @@ def test_a_run_whose_page_has_gone_is_cut_and_goes_on_to_the_same_bytes(
     until(lambda: not launch.is_played_here("cut"))
     assert launch.complaint(open_place("cut")) == ""
     assert (cut / "events.jsonl").read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_a_player_ends_when_the_process_of_the_page_does(whole: bytes) -> None:
+    code = (
+        "import sys, time\n"
+        "from mesocosm.config.load import load_scenario\n"
+        "from mesocosm.dashboard import launch, pace, places\n"
+        "run_id = launch.begin(load_scenario('status_game', ['simulation.epochs=8']), pace.Wish(paused=True))\n"
+        "place = places.open_place(run_id)\n"
+        "while pace.read_pace(place.path).get('state') != 'paused': time.sleep(0.02)\n"
+        "print(run_id)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    place = open_place(done.stdout.strip())
+    player = int(read_pace(place.path)["pid"])
+    until(lambda: not Path(f"/proc/{player}").exists() and not launch.is_being_written(place))
+    held = (place.path / "events.jsonl").read_bytes()
+    assert whole.startswith(held)
+    assert followed(place.run_id).end is None
 
 
 @pytest.mark.slow

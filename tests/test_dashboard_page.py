@@ -21,7 +21,7 @@ from mesocosm.cli.run import read_back
 from mesocosm.config.load import bundled_scenarios, load_scenario
 from mesocosm.dashboard import agents_view, app, feed_view, following, launch, limits_view
 from mesocosm.dashboard.pace import Wish
-from mesocosm.runner.directory import run_root
+from mesocosm.runner.directory import claimed, run_root
 from mesocosm.runner.runner import Run
 
 PAGE = Path(str(app.__file__))
@@ -98,7 +98,7 @@ def test_the_four_charts_show_the_rows_of_the_run() -> None:
     drawn = charts(page())
     lines = {trace["name"]: trace["y"] for trace in drawn[0]["data"] if trace.get("name")}
     assert [chart["layout"]["title"]["text"] for chart in drawn] == [
-        "Toxicity", "Conditional loss", "Quality gap", "Participation",
+        "<b>Toxicity</b>", "<b>Conditional loss</b>", "<b>Quality gap</b>", "<b>Participation</b>",
     ]  # fmt: skip
     assert lines["true"] == [row["toxicity_true"] for row in run.rows]
     assert lines["by proxy"] == [row["toxicity_rate"] for row in run.rows]
@@ -331,6 +331,71 @@ def test_each_finding_of_a_study_stands_beside_its_robustness() -> None:
     (folder / "study.json").write_text("{")
     assert "cannot be read" in said(page("Limits"))
     assert limits_view.finding_rows(study_record())[0]["Change"] == -0.07
+
+
+def write_study(name: str, shift: float) -> None:
+    """The record of a study of four seeds with one arm, as far as a comparison of studies reads it."""
+    folder = run_root() / name
+    folder.mkdir()
+    study = {"study_id": name, "primary": "toxicity_true", "confidence": 0.95}
+    (folder / "study.json").write_text(json.dumps({"study": study, "seeds": [1, 2, 3, 4]}))
+    rows = [
+        {"setting": "", "arm": arm, "seed": seed, "toxicity_true": 0.2 + 0.01 * seed + change * (1 + 0.1 * seed)}
+        for arm, change in (("base", 0.0), ("audit", shift))
+        for seed in (1, 2, 3, 4)
+    ]
+    pl.DataFrame(rows).write_parquet(folder / "runs.parquet")
+
+
+def test_two_studies_stand_beside_each_other() -> None:
+    assert "fewer than two studies" in said(page("Compare", compare_what="Studies"))
+    write_study("one", -0.05)
+    write_study("two", -0.1)
+    test = page("Compare", compare_what="Studies", study_first="one", study_second="two")
+    [row] = tables(test)[-1].rows(named=True)
+    assert row["Arm"] == "audit"
+    assert row["First"] == pytest.approx(-0.0625)
+    assert row["Second"] == pytest.approx(-0.125)
+    assert row["Shared seeds"] == 4
+    drawn = {trace.get("name"): trace for trace in charts(test)[0]["data"]}
+    assert drawn["first study"]["x"] == [pytest.approx(-0.0625)]
+    assert drawn["second study"]["error_x"]["array"][0] > 0.0
+
+
+def test_the_comparison_has_a_column_a_run_and_what_was_asked_differently() -> None:
+    one, two = made("one"), made("two", overrides=["payoff.theta=0.4"])
+    test = page("Compare", compare_runs=["one", "two"], compare_metric="toxicity_rate")
+    means, asked = tables(test)
+    rows = {row["Metric"]: row for row in means.rows(named=True)}
+    toxicity = [sum(row["toxicity_rate"] for row in run.rows) / 3 for run in (one, two)]
+    assert rows["toxicity_rate"]["A, seed 1"] == pytest.approx(toxicity[0])
+    assert rows["toxicity_rate"]["B, seed 1, less the first"] == pytest.approx(toxicity[1] - toxicity[0])
+    assert asked.rows(named=True) == [{"Key": "payoff.theta", "A": "0.5", "B": "0.4"}]
+    lines = [trace["y"] for trace in charts(test)[0]["data"]]
+    assert lines == [[row["toxicity_rate"] for row in run.rows] for run in (one, two)]
+
+
+def test_a_run_that_another_process_is_writing_is_followed() -> None:
+    run = made(epochs=6)
+    whole = run.log_path.read_bytes()
+    ends = [found.start() for found in re.finditer(rb'"kind":"checkpoint"', whole)]
+    with claimed(run.path):
+        run.log_path.write_bytes(whole[: ends[2] + 40])  # the process is in the middle of a line
+        test = page()
+        assert "being written by another process" in said(test)
+        assert "**Epoch 2 / 6**" in said(test)
+        assert not any(button.key in ("pause", "go_on") for button in test.button)
+        run.log_path.write_bytes(whole[: ends[4] + 40])
+        assert "**Epoch 4 / 6**" in said(checked(test.run()))
+    run.log_path.write_bytes(whole)
+    assert "completed" in said(checked(test.run()))
+    assert "not held against its hashes" not in said(test)
+
+
+def test_a_long_log_is_said_not_to_have_been_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    made()
+    monkeypatch.setattr(following, "_weight", lambda path: following.CHECKED_UP_TO + 1)
+    assert "mesocosm verify" in said(page())
 
 
 # --- hostile

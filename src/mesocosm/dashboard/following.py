@@ -7,6 +7,7 @@ finished log of many megabytes that has Parquet tables beside it is summed up fr
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,9 +158,10 @@ class Following:
         with path.open("rb") as file:
             if not file.readline(CHECKED_UP_TO).endswith(b"\n"):
                 return False
-        found = read_first(path) if self.there > CHECKED_UP_TO else recover(path)
+        is_small = _weight(path) <= CHECKED_UP_TO
+        found = recover(path) if is_small else read_first(path)
         self.header = found.header
-        self.checked = self.there <= CHECKED_UP_TO
+        self.checked = is_small
         if found.header is None or not (found.complete or found.cut):
             self.damage = f"line {found.n_records + 1}, byte {found.good_bytes:,}: {found.why}"
         if found.header is None:
@@ -177,7 +179,7 @@ class Following:
 
     def _check(self, path: Path) -> None:
         """Hold a log that has come to its end against its hashes, unless that would take long."""
-        if self.there > CHECKED_UP_TO:
+        if _weight(path) > CHECKED_UP_TO:
             self.checked = False
             return
         found = recover(path)
@@ -221,6 +223,16 @@ def _step(line: bytes) -> int:
 def _row(totals: Row) -> Row:
     """Metrics of an epoch as numbers, NaN where one is undefined."""
     return {str(name): value if isinstance(value, int | float) else float("nan") for name, value in totals.items()}
+
+
+def _weight(path: Path) -> int:
+    """Bytes of a log, with those of the shards that belong to it."""
+    shards = shard_path(path, 0, "").parent
+    try:
+        inside = list(shards.iterdir()) if stat.S_ISDIR(shards.lstat().st_mode) else []
+    except OSError:
+        inside = []
+    return sum(item.lstat().st_size for item in (path, *inside))
 
 
 def _last_line(path: Path) -> bytes:
@@ -287,7 +299,7 @@ def _take_shard(run: Following, said: ShardLine) -> None:
 
 def _sum_up_tables(run: Following, path: Path) -> bool:
     """Take epochs and agents from the tables beside a large finished log; False when they are not to be had."""
-    end = _last_line(path) if run.there >= SUMMED_UP_FROM else b""
+    end = _last_line(path) if _weight(path) >= SUMMED_UP_FROM else b""
     if kind_of(end) != "end" or not all(has_file(run.place.path, name) for name in TABLES):
         return False
     oldest = min((run.place.path / name).stat().st_mtime_ns for name in TABLES)

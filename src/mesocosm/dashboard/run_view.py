@@ -147,6 +147,8 @@ def _warnings(run: Following, state: str) -> None:
         words(run.end.reason)
     if run.is_behind:
         st.info(f"Reading the log: {run.size / max(run.there, 1):.0%}")
+    if run.is_complete and not run.checked:
+        st.caption("A log this long is not held against its hashes when it is opened; `mesocosm verify` does that.")
     _what_the_player_said(run.place)
     flags = [str(flag) for flag in run.manifest().get("flags") or ()]
     if flags:
