@@ -45,7 +45,7 @@ lint: dev
 deep: dev
 	@MESOCOSM_DEEP=1 $(PYTEST)
 
-bench: core
+bench: dev
 	@.venv/bin/python -m benchmarks
 
 core:

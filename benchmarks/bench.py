@@ -18,12 +18,22 @@ from typing import Any
 
 from benchmarks import contrasts
 from benchmarks.apart import BEFORE, measure_apart
-from benchmarks.budgets import budgets_beside_before, growth_budgets, print_budgets, speed_budgets, study_budgets
+from benchmarks.budgets import (
+    budgets_beside_before,
+    growth_budgets,
+    page_budgets,
+    print_budgets,
+    report_budgets,
+    speed_budgets,
+    study_budgets,
+)
 from benchmarks.growth import Growth, growth_of_agents, growth_of_epochs, print_growth
 from benchmarks.measure import Line, economy
 from benchmarks.object_loop.agreement import first_difference
 from benchmarks.object_loop.looks import evidence_from
 from benchmarks.object_loop.play import play
+from benchmarks.pages import opened_apart, print_pages
+from benchmarks.reports import reports
 from benchmarks.studies import studies
 from mesocosm.config.load import load_scenario
 
@@ -192,16 +202,20 @@ def main(arguments: Sequence[str]) -> int:
     batches, million = beside_each_other(quick)
     agents, epochs = growing(quick)
     swept = studies(quick)
+    page = reports(quick)
+    pages = opened_apart(quick)
+    print_pages(pages)
     walls = commands(3 if quick else 5)
     print()
     for name, seconds in walls.items():
         print(f"{seconds:8.3f} s  {name}")
     if not quick:
         budgets = [*speed_budgets(results, walls[HELP], walls[BASELINE]), *study_budgets(swept)]
+        budgets += [*report_budgets(page), *page_budgets(pages)]
         print_budgets([*budgets, *budgets_beside_before(batches), *growth_budgets(agents, epochs)])
     report = {
         "machine": host, "quick": quick, "lines": results, "wall_s": walls, "beside_each_other": [batches, million],
-        "studies": swept,
+        "studies": swept, "report": page, "pages": pages,
         "growth": {grown.name: grown.ratio for grown in (*agents, *epochs)},
     }  # fmt: skip
     RESULTS.parent.mkdir(exist_ok=True)

@@ -49,6 +49,25 @@ def study_budgets(swept: dict[int, dict[str, float]]) -> list[Budget]:
     return [Budget("the plan's sweep on two workers, s", 60.0, swept[2]["wall_s"], at_most=True)]
 
 
+def page_budgets(pages: dict[str, Any]) -> list[Budget]:
+    """What the dashboard may take to open a run of a million interactions."""
+    if not pages:
+        return []
+    return [
+        Budget("dashboard, a million interactions, s", 5.0, pages["seconds"]["Run"], at_most=True),
+        Budget("dashboard, a million interactions, peak GiB", 1.0, pages["peak_mib"] / 1024, at_most=True),
+    ]
+
+
+def report_budgets(page: dict[str, Any]) -> list[Budget]:
+    """A report on a long run, from typing the command to the page."""
+    return [
+        Budget("report on a million interactions, s", 5.0, page["wall_s"], at_most=True),
+        Budget("report on a million interactions, peak GiB", 1.0, page["peak_mib"] / 1024, at_most=True),
+        Budget("report on a million interactions, MB", 6.0, page["page_bytes"] / 1e6, at_most=True),
+    ]
+
+
 def budgets_beside_before(found: dict[str, list[float]]) -> list[Budget]:
     """The same two budgets on a machine of any speed: as shares of what the code of before does in the same run."""
     if contrasts.MIXED_BEFORE not in found:

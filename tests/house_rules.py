@@ -37,7 +37,7 @@ SIBLINGS = frozenset({"agents", "governance", "motifs", "security"})
 OPEN_SETS = ("agents.policies", "agents.roles", "governance", "metrics", "motifs", "security")
 
 _HEAVY = """
-    anthropic gymnasium matplotlib networkx numpy openai optuna pettingzoo plotly polars pyarrow ray rich scipy
+    anthropic gymnasium matplotlib networkx numpy openai optuna pandas pettingzoo plotly polars pyarrow ray rich scipy
     streamlit
 """
 HEAVY = frozenset(_HEAVY.split())
@@ -49,7 +49,7 @@ _SAYS_NOTHING = """
 """
 FORBIDDEN_WORDS = frozenset(_SAYS_NOTHING.split())
 SECTIONS = ("Params", "Shapes", "Returns", "Moves", "Raises", "Source", "Example")
-UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|placeholder|for now|" + "NotImplemented" + "Error")
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|placeholder(?!=)|for now|" + "NotImplemented" + "Error")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

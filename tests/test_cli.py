@@ -21,9 +21,9 @@ import polars as pl
 import pytest
 
 from mesocosm import registry
+from mesocosm.analysis.run_words import merged
 from mesocosm.cli.epochs_table import EpochTable, groups_of, shown_epochs
 from mesocosm.cli.main import COMMANDS, main
-from mesocosm.cli.run_report import merged
 from mesocosm.cli.run_summary import grid
 from mesocosm.cli.screen import sparkline
 from mesocosm.config.load import load_scenario, parse_scenario

@@ -178,6 +178,7 @@ BAD: dict[str, list[tuple[str, str]]] = {
         ("env.feed", "# TO" + "DO more"),
         ("env.feed", "raise NotImplemented" + "Error"),
         ("env.feed", "x = 1  # for " + "now"),
+        ("env.feed", "x = 1  # a place" + "holder"),
     ],
     "broad_excepts": [
         ("env.feed", "try:\n    x = 1\nexcept:\n    pass"),
@@ -256,7 +257,7 @@ GOOD: dict[str, list[tuple[str, str]]] = {
     "forbidden_names": [("env.renewal", "class Newcomer:\n    def __new__(cls): ...\ndef metadata(): ...")],
     "docstrings": [("env.feed", '"""A."""\ndef _f(): ...\nclass A:\n    """A."""\n    def __len__(self): ...')],
     "section_order": [("env.feed", 'def f():\n    """A.\n\n    Params   y.\n    Returns  x.\n    Example\n    """')],
-    "unfinished": [("env.feed", "x = 1  # forward")],
+    "unfinished": [("env.feed", "x = 1  # forward"), ("dashboard.app", "field(placeholder='a name')")],
     "broad_excepts": [("env.feed", "try:\n    x = 1\nexcept (ValueError, KeyError):\n    pass")],
     "banned_calls": [
         ("runner.runner", "import time\nimport os\nx = os.environ['X']"),

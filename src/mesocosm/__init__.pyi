@@ -1,6 +1,7 @@
 from mesocosm.agents.contract import Agent, agent
 from mesocosm.analysis.comparison import compare
 from mesocosm.analysis.divergence import diff
+from mesocosm.analysis.figures.draw import figure
 from mesocosm.analysis.parameter_sweep import ParameterSweep
 from mesocosm.analysis.study import sweep
 from mesocosm.analysis.validation import validate
@@ -20,6 +21,7 @@ __all__ = [
     "branch",
     "compare",
     "diff",
+    "figure",
     "lever",
     "load_run",
     "load_scenario",

@@ -6,7 +6,7 @@ pairs; with other seeds as independent samples; with one seed each, their means 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from mesocosm.analysis.overlap import Difference, differences_of
 from mesocosm.analysis.statistics import PairedEffect, paired_effect
 from mesocosm.api import Enact
+from mesocosm.config.constants import differing_values, flat_values
 from mesocosm.config.load import deciding_part
-from mesocosm.config.yaml_source import dotted
 from mesocosm.errors import UsageError
 from mesocosm.runner.inputs import orders_of
 from mesocosm.runner.runner import Run, load_run
@@ -155,29 +155,6 @@ def _cut_short(society: Society) -> Iterator[str]:
         meant = run.scenario.simulation.epochs
         if len(run.rows) < meant:
             yield f"{run.path.name} has only {len(run.rows)} of its {meant} epochs, and its means are over these"
-
-
-def flat_values(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every single value of nested mappings and lists, by its dotted path.
-
-    Example
-        >>> dict(flat_values({"a": {"b": 1}, "c": [{"d": 2}]}))
-        {'a.b': 1, 'c.0.d': 2}
-    """
-    if isinstance(value, Mapping):
-        for key, entry in value.items():
-            yield from flat_values(entry, (*path, key))
-    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        for number, entry in enumerate(value):
-            yield from flat_values(entry, (*path, number))
-    else:
-        yield dotted(path), value
-
-
-def differing_values(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """What the other says otherwise; None for what it does not have."""
-    keys = [*other, *(key for key in first if key not in other)]
-    return {key: other.get(key) for key in keys if first.get(key, ...) != other.get(key, ...)}
 
 
 def _mean(values: Sequence[float]) -> float:

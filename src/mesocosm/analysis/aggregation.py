@@ -66,7 +66,8 @@ def gather(runs: Sequence[Result], names: Sequence[str], curves: Sequence[str]) 
         kind: {metric: np.array([run.by_type.get(kind, nothing)[metric] for run in runs]) for metric in names}
         for kind in types
     }
-    epochs = {metric: np.array([[row[metric] for row in run.rows] for run in runs]) for metric in curves}
+    unknown = float("nan")
+    epochs = {metric: np.array([[row.get(metric, unknown) for row in run.rows] for run in runs]) for metric in curves}
     return Runs(whole, by_type, epochs, [flag for run in runs for flag in run.flags])
 
 

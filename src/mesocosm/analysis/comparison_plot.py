@@ -11,8 +11,9 @@ import numpy as np
 
 from mesocosm.analysis.comparison import BASE, CHANGED, Comparison
 from mesocosm.analysis.comparison_words import ARMS, digits_of, signed
-from mesocosm.analysis.plots import GREEN, INK, PROXY, QUIET, STYLE, TRUE, write_figure
-from mesocosm.analysis.statistics import t_quantile
+from mesocosm.analysis.figures.courses import mean_and_half
+from mesocosm.analysis.figures.matplotlib_figure import write_figure
+from mesocosm.analysis.plots import GREEN, INK, PROXY, QUIET, STYLE, TRUE
 
 FRAMES = (
     ("toxicity_true", "True toxicity", "share"),
@@ -63,7 +64,7 @@ def _draw_courses(frame: Any, found: Comparison) -> None:
     for metric, color, label in (("toxicity_true", TRUE, "true"), ("toxicity_rate", PROXY, "proxy")):
         for name, dashes in ((BASE, "--"), (CHANGED, "-")):
             table = found.arms[kind, name].epochs[metric]
-            mean, half = _mean_and_half(table, found.confidence)
+            mean, half = mean_and_half(table, found.confidence)
             epoch = np.arange(len(mean))
             frame.plot(epoch, mean, dashes, color=color, linewidth=1.7, label=f"{label}, {ARMS[name]}",
                        marker="o" if len(mean) <= 12 else "", markersize=3)  # fmt: skip
@@ -76,17 +77,6 @@ def _draw_courses(frame: Any, found: Comparison) -> None:
     frame.set_axisbelow(True)
     frame.xaxis.get_major_locator().set_params(integer=True)
     frame.legend(loc="upper right", fontsize=7.5, ncols=2, handlelength=2.4)
-
-
-def _mean_and_half(table: Any, confidence: float) -> tuple[Any, Any]:
-    """Mean over seeds and half-width of its interval, epoch by epoch; NaN where fewer than two seeds have a value."""
-    defined = np.isfinite(table)
-    n = defined.sum(axis=0)
-    value = np.where(defined, table, 0.0)
-    mean = np.where(n > 0, value.sum(axis=0) / np.maximum(n, 1), np.nan)
-    spread = np.where(defined, (table - mean) ** 2, 0.0).sum(axis=0) / np.maximum(n - 1, 1)
-    quantile = np.array([t_quantile(confidence, int(k) - 1) if k > 1 else math.nan for k in n])
-    return mean, quantile * np.sqrt(spread / np.maximum(n, 1))
 
 
 def _draw_effects(frame: Any, found: Comparison, metric: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mesocosm import exact
 from mesocosm.analysis.statistics import CONFIDENCE
 from mesocosm.errors import UsageError
 
@@ -45,7 +46,8 @@ def proportion(count: int, n: int, confidence: float = CONFIDENCE) -> Proportion
         return Proportion(0, n, 0.0, 0.0, bound, confidence)
     if count == n:
         return Proportion(n, n, 1.0, 1.0 - bound, 1.0, confidence)
-    import scipy.stats
-
-    found = scipy.stats.binomtest(count, n).proportion_ci(confidence, method="wilson")
-    return Proportion(count, n, count / n, float(found.low), float(found.high), confidence)
+    z = float(exact.normal_quantile(0.5 + 0.5 * confidence))
+    share, spread = count / n, 1.0 + z * z / n
+    middle = (share + z * z / (2.0 * n)) / spread
+    half = z / spread * math.sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n))
+    return Proportion(count, n, share, middle - half, middle + half, confidence)

@@ -23,6 +23,8 @@ from mesocosm.runner.table import Share
 from mesocosm.runner.worker import Asked
 
 STUDY = "study.yaml"
+#: what is kept by epoch for pictures, beside what is compared
+PICTURED = ("participation", "conditional_loss_initiator", "influence_gini")
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,10 @@ def plan_study(design: Design, plugins: Sequence[str | Path] = ()) -> StudyPlan:
     """
     study, seeds = design.study, design.study.seeds.chosen
     measured = [outcome.metric for outcome in study.outcomes.values()]
-    curves = with_twins(dict.fromkeys([*COMPARED, study.primary, *measured, *study.metrics]))
-    asked = Asked(with_twins(dict.fromkeys([*curves, *DEFAULT_METRICS])), curves, tuple(map(str, plugins)))
+    followed = with_twins(dict.fromkeys([*COMPARED, study.primary, *measured, *study.metrics]))
+    names = with_twins(dict.fromkeys([*followed, *DEFAULT_METRICS]))
+    curves = with_twins(dict.fromkeys([*followed, *PICTURED]))
+    asked = Asked(names, curves, tuple(map(str, plugins)))
     economies = draw_economies(design)
     main = [(key, scenario, seed) for seed in seeds for key, scenario in design.scenarios.items()]
     other = [

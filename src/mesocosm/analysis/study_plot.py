@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mesocosm.analysis.plots import GREEN, INK, PINK, PROXY, QUIET, STYLE, TRUE, write_figure
+from mesocosm.analysis.figures.matplotlib_figure import write_figure
+from mesocosm.analysis.plots import GREEN, INK, PINK, PROXY, QUIET, STYLE, TRUE
 from mesocosm.analysis.study import WELFARE, Contrast, StudyResults
 from mesocosm.config.study import ONLY
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ from mesocosm.cli.catalogue import origin_of
 from mesocosm.cli.check import contents_of
 from mesocosm.cli.explain_decision import DECISION, explain_one_decision
 from mesocosm.cli.screen import paint, say, say_entry, say_json, say_whole, table, wrapped
+from mesocosm.config.constants import Constant, constants, range_in_words, shown
 from mesocosm.config.json_schema import scenario_schema
 from mesocosm.config.load import bundled_scenarios, load_scenario
 from mesocosm.config.outline import did_you_mean, short_forms
@@ -23,24 +23,7 @@ from mesocosm.errors import UsageError
 
 _SECTION = re.compile(r"(Params|Shapes|Returns|Moves|Raises|Source)\s{2,}")
 ASSUMED = "Every default is an assumption of the model, not a measurement: change it in a scenario or with --set."
-NAMED_MOST = 8
 REGISTERED = ("policy", "lever", "metric")
-
-
-@dataclass(frozen=True)
-class Constant:
-    """One key of a scenario: where it stands, what it means, and what it may be."""
-
-    path: str
-    default: Any
-    bounds: str
-    unit: str
-    about: str
-
-    @property
-    def section(self) -> str:
-        """The part of the scenario it belongs to, empty at the top level."""
-        return self.path.rpartition(".")[0]
 
 
 def explain_command(
@@ -101,82 +84,6 @@ def _named(name: str, every: list[Constant]) -> tuple[list[registry.Entry], list
         options += [item.path for item in every] + [item.path.rpartition(".")[2] for item in every]
         raise UsageError(f"nothing is called {name!r}. {did_you_mean(wanted, list(dict.fromkeys(options)))}")
     return things, chosen
-
-
-# --- constants of the model
-
-
-def constants(schema: Mapping[str, Any]) -> Iterator[Constant]:
-    """Every key of a scenario but those of levers and policies, in order."""
-    yield from _constants(schema["properties"], schema["definitions"], "")
-
-
-def _constants(properties: Mapping[str, Any], definitions: Mapping[str, Any], where: str) -> Iterator[Constant]:
-    for key, rule in properties.items():
-        path = f"{where}.{key}" if where else key
-        inner = _reference(rule)
-        if inner:
-            yield from _constants(definitions[inner]["properties"], definitions, path)
-        elif key not in ("governance", "params"):
-            default = rule.get("default", "required")
-            yield Constant(path, default, bounds_of(rule), rule.get("unit", ""), rule.get("description", ""))
-
-
-def _reference(rule: Mapping[str, Any]) -> str:
-    """The section that a key holds, or holds a list of; empty for a plain value."""
-    inside = rule.get("items", rule)
-    for option in (inside, *inside.get("allOf", ())):
-        if "$ref" in option:
-            return str(option["$ref"]).rpartition("/")[2]
-    return ""
-
-
-def bounds_of(rule: Mapping[str, Any]) -> str:
-    """What a value may be, in words.
-
-    Example
-        >>> bounds_of({"minimum": 0, "maximum": 1}), bounds_of({"exclusiveMinimum": 0}), bounds_of({"enum": ["a", "b"]})
-        ('0 to 1', 'above 0', 'a | b')
-    """
-    rule = next((option for option in rule.get("anyOf", ()) if option.get("type") != "null"), rule)
-    if "enum" in rule:
-        named = [str(value) for value in rule["enum"]]
-        return " | ".join(named) if len(named) <= NAMED_MOST else f"{len(named)} names"
-    if "const" in rule:
-        return str(rule["const"])
-    if rule.get("type") == "boolean":
-        return "true | false"
-    if rule.get("type") == "array":
-        inside = bounds_of(rule.get("items", {}))
-        return f"list of {inside}" if inside else "list"
-    low, above = rule.get("minimum"), rule.get("exclusiveMinimum")
-    high, below = rule.get("maximum"), rule.get("exclusiveMaximum")
-    return _range(low, above, high, below)
-
-
-def _range(low: Any, above: Any, high: Any, below: Any) -> str:
-    start = _figure(low) if low is not None else f"above {_figure(above)}" if above is not None else ""
-    end = f"to {_figure(high)}" if high is not None else f"below {_figure(below)}" if below is not None else ""
-    if start and not end and low is not None:
-        return f"{start} or more"
-    return f"{start}, {end}" if above is not None and end else f"{start} {end}".strip()
-
-
-def _figure(value: float) -> str:
-    return f"{int(value):,}" if value == int(value) else f"{value:g}"
-
-
-def shown(value: Any) -> str:
-    """A value as one writes it in a scenario."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None:
-        return "null"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(shown(item) for item in value)}]"
-    return '""' if value == "" else str(value)
 
 
 def _explain_constant(constant: Constant) -> None:
@@ -292,7 +199,7 @@ def _print_parameters(entry: registry.Entry) -> None:
     for item in registry.params(entry.target):
         facts = item.metadata
         bounds = " | ".join(facts["choices"]) if facts.get("choices") else ""
-        bounds = bounds or _range(facts.get("ge"), facts.get("gt"), facts.get("le"), None)
+        bounds = bounds or range_in_words(facts.get("ge"), facts.get("gt"), facts.get("le"), None)
         limits = "; ".join(fact for fact in (facts.get("unit"), bounds) if fact)
         told = facts.get("about", "") + (f" [{limits}]" if limits else "")
         rows.append([item.name, shown(item.default), told])

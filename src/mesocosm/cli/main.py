@@ -38,7 +38,12 @@ COMMANDS = {
         "Run", "mesocosm.cli.branch", "branch_command", "go on with a run from an epoch under other rules"
     ),
     "diff": Entrance("Run", "mesocosm.cli.diff", "diff_command", "where two runs part, why, and what followed"),
-    "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw a run: toxicity, welfare, acceptance"),
+    "dashboard": Entrance(
+        "Run", "mesocosm.cli.dashboard", "dashboard_command", "runs in a browser: watch, start, pause, compare"
+    ),
+    "plot": Entrance("Run", "mesocosm.cli.plot", "plot_command", "draw runs and studies: --kind network, levers, ..."),
+    "report": Entrance("Run", "mesocosm.cli.report", "report_command", "one HTML page about a run or study, to share"),
+    "export": Entrance("Run", "mesocosm.cli.export", "export_command", "tables as Parquet, CSV or JSON"),
     "replay": Entrance("Check", "mesocosm.cli.replay", "replay_command", "verify a run: hashes, metrics, every byte"),
     "verify": Entrance("Check", "mesocosm.cli.replay", "verify_command", "verify only the hashes of a log"),
     "check": Entrance("Check", "mesocosm.cli.check", "check_command", "find every mistake in scenarios and studies"),

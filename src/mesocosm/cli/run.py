@@ -13,9 +13,10 @@ import typer
 
 from mesocosm import registry
 from mesocosm.analysis.plots import plot_run
+from mesocosm.analysis.run_words import title_of
 from mesocosm.cli.arguments import AsJson, Overrides, Plugins
 from mesocosm.cli.progress import ProgressLine
-from mesocosm.cli.run_report import report_run, title_of
+from mesocosm.cli.run_report import report_run
 from mesocosm.cli.run_summary import Told
 from mesocosm.cli.screen import say, say_json, tell, tell_wrapped
 from mesocosm.config.load import load_scenario

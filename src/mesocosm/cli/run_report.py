@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mesocosm import registry
+from mesocosm.analysis.run_words import merged, title_of
 from mesocosm.cli.epochs_table import EpochTable
 from mesocosm.cli.run_summary import Told, say_summary
 from mesocosm.cli.screen import WIDTH_MOST, dash, paint, say, say_entry, say_whole, sparkline, width, wrapped
@@ -16,16 +16,8 @@ from mesocosm.errors import UsageError
 from mesocosm.runner import directory
 from mesocosm.runner.runner import Run
 
-FLAGS_SHOWN, EPOCHS_NAMED = 4, 8
-_EPOCH = re.compile(r"in epoch (\d+)")
+FLAGS_SHOWN = 4
 HASH_SHOWN = 16
-
-
-def title_of(made: Run) -> str:
-    """What was run, in a line."""
-    simulation, agents = made.scenario.simulation, made.scenario.agents_initial
-    told = f"{agents:,} agent{'s' * (agents != 1)}, {len(made.rows)} epoch{'s' * (len(made.rows) != 1)}"
-    return f"{made.scenario.scenario_id}: {told} of {simulation.steps_per_epoch} steps, seed {made.seed}"
 
 
 def report_run(
@@ -112,29 +104,6 @@ def _flags(made: Run) -> None:
     rest = len(flags) - FLAGS_SHOWN
     if rest > 0:
         say_entry("", f"and {rest} more like these: see --json or {directory.MANIFEST}.")
-
-
-def merged(flags: Sequence[str]) -> list[str]:
-    """Flags that differ only by their epoch, told once.
-
-    Example
-        >>> merged(["no rejections in epoch 2, so x is undefined", "no rejections in epoch 3, so x is undefined"])
-        ['no rejections in epochs 2 and 3, so x is undefined']
-    """
-    epochs: dict[tuple[str, str], list[str]] = {}
-    for flag in flags:
-        found = _EPOCH.search(flag)
-        key = (flag[: found.start()], flag[found.end() :]) if found else (flag, "")
-        epochs.setdefault(key, []).extend([found.group(1)] if found else [])
-    told = []
-    for (before, after), places in epochs.items():
-        if len(places) > 1:
-            listed = ", ".join(places[:EPOCHS_NAMED]) if len(places) > EPOCHS_NAMED else ", ".join(places[:-1])
-            last = f"{len(places) - EPOCHS_NAMED} more" if len(places) > EPOCHS_NAMED else places[-1]
-            told.append(f"{before}in epochs {listed} and {last}{after}")
-        else:
-            told.append(f"{before}in epoch {places[0]}{after}" if places else before)
-    return told
 
 
 def address_of(made: Run) -> str:

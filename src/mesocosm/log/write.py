@@ -150,6 +150,10 @@ class LogWriter(AbstractContextManager["LogWriter"]):
         if self.level != "epoch" or self.durable:
             self._sink.flush(sync=True)
 
+    def flush(self) -> None:
+        """Write what is gathered, so that whoever follows the file sees it; at level columns shards stay to come."""
+        self._sink.flush()
+
     def end(self, reason: str, epochs: int, tables: Mapping[str, Table] | None = None) -> None:
         """Write the last line and close. Events after the last checkpoint become shards of the epoch that follows it.
 
@@ -273,6 +277,11 @@ class LogSet(AbstractContextManager["LogSet"]):
         tables = self._tables()
         for row, writer in enumerate(self.writers):
             writer.checkpoint(point.epoch, point.state_sha256[row], totals[row], tables[row])
+
+    def flush(self) -> None:
+        """Write what every log has gathered."""
+        for writer in self.writers:
+            writer.flush()
 
     def end(self, reason: str, epochs: int) -> None:
         """Write the last line of every log and close them."""

@@ -234,15 +234,23 @@ def scheduled(orders: Sequence[tuple[int, int, int, Control]]) -> Orders:
     return give
 
 
-def hold_while(hold: Callable[[], bool], held_at: list[Row], others: Orders | None = None) -> Orders:
+def hold_while(
+    hold: Callable[[], bool],
+    held_at: list[Row],
+    others: Orders | None = None,
+    flush: Callable[[], None] | None = None,
+) -> Orders:
     """Orders that pause the run at the end of a turn for as long as `hold` says so.
 
     A pause changes nothing that happens, so it is no event: `held_at` notes where the run was held, for the manifest.
+    Params   flush: called as a pause begins, so that whoever follows the log sees all that has happened.
     """
 
     def give(tick: Tick | Opening) -> Sequence[Control] | None:
         if isinstance(tick, Tick) and hold():
             held_at.append({"epoch": tick.epoch, "step": tick.step, "turn": tick.turn})
+            if flush is not None:
+                flush()
             while hold():
                 time.sleep(LOOK_AGAIN_S)
         return others(tick) if others is not None else None

@@ -75,6 +75,19 @@ class Run:
         """Every agent's state at the end of every epoch as a Polars frame."""
         return self.events("agent_state")
 
+    def to_pandas(self, table: str = "epochs") -> Any:
+        """A table as a pandas frame: epochs, interactions, agents, or a kind of event.
+
+        Raises   UsageError where pandas is not installed, or for a kind of event that there is not.
+        """
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise UsageError("to_pandas needs pandas: pip install 'mesocosm[pandas]'.") from error
+        known = ("epochs", "interactions", "agents")
+        frame = getattr(self, table) if table in known else self.events(table)
+        return pd.DataFrame(frame.to_dict(as_series=False))
+
     def events(self, kind: str) -> Any:
         """All events of one kind as a Polars frame."""
         import polars as pl
@@ -128,19 +141,31 @@ def _with_room(output: Path) -> Path:
     return output
 
 
-def resume(name: str | Path, *, progress: Progress | None = None, stop: Callable[[], str | None] | None = None) -> Run:
+def resume(
+    name: str | Path,
+    *,
+    progress: Progress | None = None,
+    stop: Callable[[], str | None] | None = None,
+    hold: Callable[[], bool] | None = None,
+) -> Run:
     """Continue a run that was cut, by re-simulation: the log ends up byte-identical to an uninterrupted one.
 
     Agents from outside give the answers that the log holds, and are asked anew from the cut on.
 
+    Params   progress, stop, hold: as for `run`; they are asked from the start of the re-simulation.
     Raises   UsageError when the run is complete or of another model; LogDamaged when lines were changed, not cut.
     """
     path = directory.find_run(name)
     with directory.claimed(path):
-        return _resume(path, progress, stop)
+        return _resume(path, progress, stop, hold)
 
 
-def _resume(path: Path, progress: Progress | None, stop: Callable[[], str | None] | None) -> Run:
+def _resume(
+    path: Path,
+    progress: Progress | None,
+    stop: Callable[[], str | None] | None,
+    hold: Callable[[], bool] | None,
+) -> Run:
     found = _good_part(path)
     if found.header is None:
         if not (path.is_dir() and (path / directory.SCENARIO).is_file()):
@@ -148,7 +173,8 @@ def _resume(path: Path, progress: Progress | None, stop: Callable[[], str | None
                 f"{path}: not even the first line is whole, so nobody knows what was run. Delete it and run it anew."
             )
         scenario, planned = load_scenario(path / directory.SCENARIO), _planned(path, ())
-        return _play(scenario, path, "resume", planned, progress=progress, stop=stop, levers=levers_of(planned))
+        levers = levers_of(planned)
+        return _play(scenario, path, "resume", planned, progress=progress, stop=stop, hold=hold, levers=levers)
     if found.header.model != MODEL:
         raise UsageError(
             f"{path}: the run was started by model {found.header.model!r}, and this is {MODEL!r}: it cannot go on here."
@@ -162,6 +188,7 @@ def _resume(path: Path, progress: Progress | None, stop: Callable[[], str | None
         orders,
         progress=progress,
         stop=stop,
+        hold=hold,
         decider=decider,
         names=found.header.metrics,
         levers=levers_of(orders),
@@ -196,13 +223,14 @@ def _good_part(path: Path) -> Prefix:
     return found
 
 
-def load_run(name: str | Path = directory.LATEST) -> Run:
+def load_run(name: str | Path = directory.LATEST, *, trusted: bool = False) -> Run:
     """Open a run: `latest`, an id under the run root, a run directory, or a log file.
 
+    Params   trusted: take every complete line of the log as it stands, without checking its hashes.
     Returns  the run; of a cut one, the epochs that were completed.
     """
     path = directory.find_log(name)
-    log = read_log(path)
+    log = read_log(path, trusted=trusted)
     manifest = directory.read_manifest(path) if path.is_dir() else {}
     end = log.end
     scenario = scenario_from_dict(log.header.scenario)
@@ -276,11 +304,11 @@ def _play(
         directory.write_manifest(target, facts)
     plan, paused = Plan([scenario], [seed], scenario.log.level, levers, names), list[dict[str, Any]]()
     asked = _orders(orders, stop)
-    if hold is not None:
-        asked = hold_while(hold, paused, asked)
     with LogSet(
         [LogWriter(target, header_of(scenario, seed, plan.metric_names()), mode=mode, durable=durable)]
     ) as logs:
+        if hold is not None:
+            asked = hold_while(hold, paused, asked, logs.flush)
         outcome = drive(plan, logs, decider=decider or AgentsDriver(plan.scenarios), orders=asked, progress=progress)
         trajectory = logs.writers[0].trajectory
     made = Run(target, scenario, seed, outcome.rows[0], outcome.reason, _told(outcome), trajectory, outcome.fired[0])

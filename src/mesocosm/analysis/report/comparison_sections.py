@@ -1,0 +1,114 @@
+"""The sections of a report on a comparison, from its record on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mesocosm.analysis.comparison_record import RECORD
+from mesocosm.analysis.equivalence import verdict_of
+from mesocosm.analysis.figures.kinds import KINDS, Comparable, kinds_of, maybe_picture
+from mesocosm.analysis.report.inline_svg import picture_markup
+from mesocosm.analysis.report.limits import differences_markup, limits_markup
+from mesocosm.analysis.report.markup import Child, table_of, tag
+from mesocosm.analysis.report.page import PagePart, commands, warned
+from mesocosm.analysis.report.study_sections import effect_text
+from mesocosm.analysis.statistics import PairedEffect
+from mesocosm.config.load import scenario_from_dict
+
+_PLACE = ("adaptation", "arm", "agents", "metric")
+SHOWN = (
+    "toxicity_true", "toxicity_rate", "harm_rate", "acceptance_rate", "social_welfare_true", "private_welfare_true",
+    "quality_gap_true", "income",
+)  # fmt: skip
+
+
+def comparison_lead(source: Comparable) -> Child:
+    """What stands under the title: what was compared, over which seeds."""
+    told, seeds = source.record, source.record["seeds"]
+    since = f" from epoch {told['since_epoch']} on" if told.get("since_epoch") else ""
+    words = (
+        f"What does {', '.join(told['changes'])} change{since}? {len(seeds)} paired seeds ({seeds[0]} to {seeds[-1]}), "
+    )
+    return tag("p", words + f"{' and '.join(told['adaptations'])} agents.")
+
+
+def comparison_sections(source: Comparable) -> list[PagePart]:
+    """All sections of a comparison's report, in order."""
+    told = source.record
+    scenario = scenario_from_dict(told["scenario"])
+    nothing = tag("p", "Robustness: not tried. `mesocosm sweep` with a robustness block says in what share of other "
+                  "economies an effect keeps its sign.")  # fmt: skip
+    return [
+        PagePart("effects", "Effects", tuple(_effects(told))),
+        PagePart("controls", "Controls", tuple(_controls(told))),
+        PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in told.get("flags", [])]),)),
+        PagePart("pictures", "Pictures", tuple(_pictures(source))),
+        PagePart("configuration", "Configuration", (differences_markup(scenario),)),
+        PagePart("replay", "Replay it", tuple(_replay(source))),
+        PagePart("limits", "Limits", (limits_markup(scenario, nothing, {}),)),
+    ]
+
+
+def effect_of_row(row: Mapping[str, Any]) -> PairedEffect:
+    """An effect as it was before it was written down; None is NaN again."""
+    facts: dict[str, Any] = {
+        name: float("nan") if value is None else value for name, value in row.items() if name not in _PLACE
+    }
+    return PairedEffect(**facts)
+
+
+def _rows(told: Mapping[str, Any], arm: str) -> Iterator[tuple[str, str, PairedEffect]]:
+    for row in told["effects"]:
+        if row["arm"] == arm and row["agents"] == "all" and row["metric"] in SHOWN:
+            yield str(row["adaptation"]), str(row["metric"]), effect_of_row(row)
+
+
+def _effects(told: Mapping[str, Any]) -> Iterator[Child]:
+    confidence = 100 * float(told["confidence"])
+    words = f"Change against the same seed as it was; {confidence:.0f} % intervals, each by itself."
+    yield tag("p", words, class_="about")
+    for adaptation in told["adaptations"]:
+        own = [(metric, effect) for kind, metric, effect in _rows(told, "changed") if kind == adaptation]
+        rows = [
+            [metric, f"{effect.base:.3f}", f"{effect.treated:.3f}", effect_text(effect), verdict_of(effect, None).words]
+            for metric, effect in sorted(own, key=lambda one: SHOWN.index(one[0]))
+        ]
+        yield table_of(("metric", "as is", "changed", "change", "verdict"), rows, caption=f"{adaptation} agents")
+
+
+def _controls(told: Mapping[str, Any]) -> Iterator[Child]:
+    rows = [
+        [adaptation, arm, metric, effect_text(effect)]
+        for arm in ("sham", "redraw", "oracle")
+        for adaptation, metric, effect in _rows(told, arm)
+        if metric in ("toxicity_true", "social_welfare_true")
+    ]
+    if not rows:
+        yield tag("p", "None ran: nothing shows that what changes nothing changed nothing.")
+        return
+    yield tag("p", "A sham must be exactly 0; of a redraw, which is other luck alone, 0 must lie within; the oracle is "
+              "the most that a lever can do.")  # fmt: skip
+    yield table_of(("agents", "control", "metric", "change"), rows)
+
+
+def _pictures(source: Comparable) -> Iterator[Child]:
+    for kind in kinds_of(source):
+        picture = maybe_picture(kind, source, kind)
+        if picture is not None:
+            yield picture_markup(picture, KINDS[kind][0])
+
+
+def _replay(source: Comparable) -> Iterator[Child]:
+    told = source.record
+    sets = " ".join(f"--set {shlex.quote(change)}" for change in told["changes"])
+    seeds = told["seeds"]
+    name = told["scenario"]["scenario_id"]
+    yield commands(f"mesocosm compare {name} {sets} --seeds {len(seeds)} --first-seed {seeds[0]}")
+    digest = hashlib.sha256((source.folder / RECORD).read_bytes()).hexdigest()
+    facts = [["model", str(told.get("model", "?"))], ["seeds", f"{seeds[0]} to {seeds[-1]}"],
+             [f"{RECORD}, SHA-256", digest]]  # fmt: skip
+    yield tag("p", f"If {name} was changed or is your own file, it stands in full in {RECORD}.", class_="about")
+    yield table_of(("what", "value"), ([what, tag("code", value)] for what, value in facts))

@@ -1,0 +1,1 @@
+"""The dashboard: runs and studies in a browser, live or finished (extra ``dashboard``)."""
