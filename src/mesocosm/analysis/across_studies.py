@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mesocosm.analysis.across_runs import differing_values, flat_values
 from mesocosm.analysis.overlap import Difference, differences_of
 from mesocosm.analysis.registration import MANIFEST
 from mesocosm.analysis.statistics import PairedEffect, paired_effect
 from mesocosm.analysis.study_plan import STUDY
 from mesocosm.analysis.study_record import RECORD, RUNS
+from mesocosm.config.constants import differing_values, flat_values
 from mesocosm.config.load import IDLE
 from mesocosm.config.study_schema import RESERVED
 from mesocosm.config.wording import shown_value
