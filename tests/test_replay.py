@@ -275,7 +275,7 @@ def test_an_intact_log_of_an_earlier_model_has_its_hashes_verified(
 def test_a_log_of_an_earlier_model_is_read_as_far_as_it_goes(old: Path) -> None:
     made = mc.load_run(old)
     assert len(made.rows) == 1
-    for kind, missing in {"interaction": "leniency", "agent_state": "deals"}.items():
+    for kind, missing in {"interaction": "leniency", "agent_state": "deposits"}.items():
         with pytest.raises(UsageError, match=rf"(?s)its {kind} events cannot be read here.*{missing}.*'mesocosm-1'"):
             made.events(kind)
     with pytest.raises(UsageError, match="events cannot be read here"):

@@ -310,7 +310,7 @@ def test_five_seeds_are_too_few_for_any_family_and_six_are_not() -> None:
 
 @pytest.mark.parametrize(("n", "confidence"), [(3, 0.95), (5, 0.95), (3, 0.8), (5, 0.99)])
 def test_an_interval_of_seeds_too_few_is_no_narrower_than_bonferronis(n: int, confidence: float) -> None:
-    table = RANDOM.normal(0.0, 1.0, (3, n))
+    table = np.random.default_rng(31).normal(0.0, 1.0, (3, n))
     found = max_t(table, confidence=confidence)
     assert not found.can_reject(1.0 - confidence)
     for arm, row in enumerate(table):

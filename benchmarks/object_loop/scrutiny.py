@@ -111,7 +111,8 @@ class ModeratorAgent(Lever):
             if agent.active and agent.slot in cause:
                 agent.frozen_until = max(agent.frozen_until, until)
                 agent.freezes += 1
-                self.play.log("frozen", cause[agent.slot], agent=agent.slot, until_step=until, statistic=math.nan)
+                longest = agent.frozen_until
+                self.play.log("frozen", cause[agent.slot], agent=agent.slot, until_step=longest, statistic=math.nan)
                 self.fired += 1
 
     def before_answers(self, deals: list[Deal]) -> None:

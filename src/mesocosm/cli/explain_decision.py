@@ -96,7 +96,7 @@ def _proposal(decision: Decision) -> None:
     say_entry("met", _met(decision.known))
     facts = [f"{label} {decision.known[name]:.3f}" for name, label in _OWN.items() if name in decision.known]
     if facts:
-        say_entry("knew", ", ".join(facts))
+        say_entry("knew", ", ".join(facts) or "nothing that it looks at")
     say_entry("why", _why(decision))
     if chosen is not None:
         say_entry("came of it", _outcome_told(decision))
@@ -171,7 +171,7 @@ def _answer(decision: Decision) -> None:
     word = "yes" if decision.answer else "no"
     say_entry("answer", f"{word} to {known['initiator']}")
     say_entry("rule", decision.rule)
-    facts = [f"its chance of a good outcome p~ {known['estimate']:.3f}"]
+    facts = [f"its chance of a good outcome p~ {known['estimate']:.3f}"] if "estimate" in known else []
     for name, label in (("own_bar", "own bar"), ("joint_bar", "joint bar"), ("trust", "trust")):
         facts += [f"{label} {known[name]:.3f}"] if name in known else []
     facts += [f"tau {known['tau']:+g}"] if "tau" in known else []

@@ -68,7 +68,8 @@ class ModeratorAgent(Lever):
             return
         until = np.broadcast_to(bench.step + np.asarray(self.suspension), len(bench.active))[row].astype(np.int64)
         bench.freeze(row, until)
-        bench.emit("frozen", row, {"until_step": until, "statistic": np.full(len(row), np.nan)}, cause)
+        columns = {"until_step": bench.frozen_until[row], "statistic": np.full(len(row), np.nan)}
+        bench.emit("frozen", row, columns, cause)
 
     def admit(self, bench: Bench, deal: Deals) -> Mask:
         """Without a delay, review proposals and refuse flagged ones."""

@@ -193,8 +193,9 @@ def _decisions(batch: Batch, seen: Considered) -> Iterator[Decision]:
         return
     view, decided = seen.view, np.asarray(seen.decided)
     for row in range(len(view)):
-        odds = float(view.odds[row])
-        known: dict[str, Any] = {"initiator": agent_name(int(seen.partner[row])), "estimate": odds / (1.0 + odds)}
+        known: dict[str, Any] = {"initiator": agent_name(int(seen.partner[row]))}
+        if "odds" in seen.policy.sees:
+            known["estimate"] = float(view.odds[row]) / (1.0 + float(view.odds[row]))
         for name in ("trust", "tau", "own_bar", "joint_bar", "is_mate"):
             if name in seen.policy.sees:
                 column = getattr(view, name)
