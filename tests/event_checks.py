@@ -322,7 +322,10 @@ class Books:
 
     def _agent_state(self, event: Event) -> None:
         agent, said = event["agent"], micro(event["balance"])
-        assert micro(event["deposits"]) == sum(n for (owner, _), n in self.deposit.items() if owner == agent)
+        deposits = sum(n for (owner, _), n in self.deposit.items() if owner == agent)
+        deposits += sum(bounty["escrow"] for bounty in self.bounty.values() if bounty["agent"] == agent)
+        deposits += sum(bounty["bond"] for bounty in self.bounty.values() if bounty.get("disputant") == agent)
+        assert micro(event["deposits"]) == deposits
         cost = self.balance[agent] - said
         assert 0 <= cost <= self.toil[agent], "the books of the events agree with the balance"
         self.balance[agent] = said
