@@ -160,7 +160,7 @@ def test_a_price_enacted_in_mid_run_is_charged_from_then_on_and_only_there() -> 
 def test_a_price_that_keeps_everybody_silent_is_not_said_to_have_done_nothing(adaptation: str) -> None:
     each = scenario({"honest": 4}, adaptation=adaptation, **taxed(1000.0))
     assert [flag for flag in drive(Plan([each], [1], "epoch")).flags[0] if "message_tax" in flag] == [
-        "the lever message_tax acted on no deal: any effect it had is that of agents who expected it to"
+        "the lever message_tax could only work through agents who expect it, for it acted on no deal"
     ]
 
 
