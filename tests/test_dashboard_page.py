@@ -120,6 +120,16 @@ def test_the_table_of_agents_can_be_filtered() -> None:
     assert "0 of 5 agents" in said(test)
 
 
+def test_the_table_of_many_agents_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    made()
+    monkeypatch.setattr(agents_view, "LOOKED_THROUGH", 3)
+    monkeypatch.setattr(agents_view, "ROWS_MOST", 2)
+    test = page()
+    assert tables(test)[0]["ID"].to_list() == ["a_00", "a_01"]
+    assert "3 of 3 agents; the first 2 are shown." in said(test)
+    assert "Of 5 agents the first 3 are looked through." in said(test)
+
+
 def test_the_feed_can_be_filtered_and_an_event_leads_to_its_cause() -> None:
     run = made()
     test = page()
