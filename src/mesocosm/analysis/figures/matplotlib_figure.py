@@ -73,7 +73,7 @@ def write_figure(figure: Any, folder: Path, name: str) -> list[Path]:
 
     Raises   MesocosmError when the disk refuses.
     """
-    settle(figure)
+    fix_layout(figure)
     written = []
     for ending in ("png", "svg"):
         path = folder / f"{name}.{ending}"
@@ -97,7 +97,7 @@ def without_letters() -> Iterator[None]:
         yield
 
 
-def settle(figure: Any) -> None:
+def fix_layout(figure: Any) -> None:
     """Lay a figure out once and for all, its frames in places of four digits.
 
     What the solver of the layout finds differs in the last bit from one time to the next.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from mesocosm.analysis.figures.matplotlib_figure import draw_panel, draw_picture, settle, style_of, without_letters
+from mesocosm.analysis.figures.matplotlib_figure import draw_panel, draw_picture, fix_layout, style_of, without_letters
 from mesocosm.analysis.figures.palette import HUES_LIGHT, LIGHT, hue_of
 from mesocosm.analysis.figures.picture import (
     Band,
@@ -57,7 +57,7 @@ def _together(picture: Picture) -> Markup:
     with mpl.rc_context(style_of(LIGHT, is_embedded=True)):
         drawn = draw_picture(replace(picture), LIGHT, has_head=False)
         drawn.figure.set_dpi(_DPI)
-        settle(drawn.figure)
+        fix_layout(drawn.figure)
         pairs = zip(drawn.frames, picture.panels, strict=True)
         spots = [spot for frame, panel in pairs for spot in _spots(frame, panel)]
         return tag("div", _svg(drawn.figure, spots, picture.title), class_="wide")

@@ -73,7 +73,8 @@ def differences_markup(scenario: Scenario) -> Markup:
     ]
     more = len(differs) - len(rows)
     note = tag("p", f"And {more} more differences.", class_="quiet") if more > 0 else None
-    return join(tag("p", f"Differs from {where} in {len(differs)} values:"),
+    count = f"{len(differs)} value{'s' * (len(differs) != 1)}"
+    return join(tag("p", f"Differs from {where} in {count}:"),
                 table_of(("key", "there", "here"), rows), note)  # fmt: skip
 
 

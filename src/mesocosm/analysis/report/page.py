@@ -31,7 +31,7 @@ a:hover{text-decoration:underline}
 code,pre{font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 pre{background:var(--wash);padding:10px 12px;overflow-x:auto;border-radius:4px;margin:8px 0}
 .scroll{overflow-x:auto;margin:8px 0}
-table{border-collapse:collapse;font-size:13.5px;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;width:max-content;font-size:13.5px;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-size:13px;padding-bottom:4px}
 th,td{padding:4px 14px 4px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid);max-width:46ch;
 overflow-wrap:break-word}
