@@ -49,6 +49,7 @@ class Presence:
     votes: set[tuple[int, int]] = field(default_factory=set)
     tasks: set[int] = field(default_factory=set)
     frozen: dict[int, int] = field(default_factory=dict)
+    abandoned: set[int] = field(default_factory=set)
 
     def follow(self, event: Event) -> None:
         """Take one event in, and check that it can happen."""
@@ -56,14 +57,28 @@ class Presence:
         if kind == "arrived":
             assert agent not in self.here
             self.here.add(event["agent"])
+        elif kind == "identity_opened":
+            assert agent in self.here
+            assert event["identity"] not in self.here
+            assert slots_of(self.scenario)[event["identity"]][5] == agent, "an identity has the slot kept for its owner"
+            self.here.add(event["identity"])
+        elif kind == "identity_abandoned":
+            assert {agent, event["identity"]} <= self.here
+            self.abandoned.add(event["identity"])
         elif kind == "departed":
             self.here.remove(event["agent"])
         elif kind == "agent_state":
             assert event["active"] == (agent in self.here)
         elif kind == "frozen":
+            assert event["until_step"] >= self.frozen.get(event["agent"], 0), "a freeze shortens no other"
             self.frozen[event["agent"]] = event["until_step"]
         elif kind == "interaction":
             self._meet(event)
+        elif kind in ("bounty_posted", "bid_submitted", "bid_accepted", "work_delivered", "dispute_opened"):
+            assert self.scenario.simulation.phases.market
+            assert agent in self.here, event
+            if kind in ("bounty_posted", "bid_submitted"):
+                assert self.frozen.get(event["agent"], 0) <= event["step"], "a frozen agent neither posts nor bids"
         elif kind in TOOL_OF:
             self._use_tool(event)
         elif kind in ("epoch_started", "epoch_completed"):
@@ -94,6 +109,7 @@ class Presence:
         a, b, conduct = event["initiator"], event["counterparty"], self.scenario.conduct
         assert a != b
         assert {a, b} <= self.here, event
+        assert a not in self.abandoned, "an identity that was given up proposes nothing"
         assert self.scenario.simulation.phases.proposals
         assert event["accepted"] == (event["reason"] == "accepted")
         assert event["reason"] in Reason.__members__
@@ -131,6 +147,9 @@ class Books:
     worker: dict[int, int] = field(default_factory=dict)
     deposit: Counter[tuple[int, str]] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
+    bounty: dict[int, Event] = field(
+        default_factory=dict
+    )  # as posted, with what is in escrow, the bond, and who has it
     toil: Counter[int] = field(default_factory=Counter)  # most that an agent's submitted work can have cost
 
     def book(self, event: Event) -> None:
@@ -147,6 +166,16 @@ class Books:
         assert micro(event["balance"]) == self.balance[event["agent"]]
         self.commons += self.balance.pop(event["agent"])
         self.gone.add(event["agent"])
+
+    def _identity_opened(self, event: Event) -> None:
+        cost, deposit, endowment = (micro(event[name]) for name in ("cost", "deposit", "endowment"))
+        assert min(cost, deposit, endowment) >= 0
+        assert self.balance[event["agent"]] >= cost + deposit + endowment, "an owner pays out of what it has"
+        self.balance[event["agent"]] -= cost + deposit + endowment
+        self.balance[event["identity"]] = endowment
+        self.treasury += cost
+        self.deposit[event["identity"], "bond"] += deposit
+        self.held += deposit
 
     def _interaction(self, event: Event) -> None:
         if not event["accepted"]:
@@ -165,6 +194,9 @@ class Books:
     def _audited(self, event: Event) -> None:
         self.balance[event["agent"]] -= micro(event["fine"])
         self.treasury += micro(event["fine"])
+
+    def _colluding(self, event: Event) -> None:
+        self._audited(event)
 
     def _charged(self, event: Event) -> None:
         self.balance[event["agent"]] -= micro(event["amount"])
@@ -221,6 +253,72 @@ class Books:
         whole = self.budget.pop(event["task"])
         self.held -= whole
         self.commons += whole
+
+    def _bounty_posted(self, event: Event) -> None:
+        assert event["bounty"] == len(self.bounty)
+        amount = micro(event["offer"])
+        self.bounty[event["bounty"]] = event | {"escrow": amount, "bond": 0, "is_open": True, "bids": {}}
+        self.balance[event["agent"]] -= amount
+        self.held += amount
+
+    def _bid_submitted(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert bounty["is_open"] and event["agent"] != bounty["agent"] and event["bid"] <= bounty["offer"]
+        bounty["bids"][event["agent"]] = event["bid"]
+
+    def _bid_accepted(self, event: Event) -> None:
+        bounty, price = self.bounty[event["bounty"]], micro(event["price"])
+        assert event["agent"] == bounty["agent"] and "worker" not in bounty
+        assert micro(bounty["bids"][event["worker"]]) <= price <= bounty["escrow"]
+        bounty["worker"] = event["worker"]
+        self._pay(bounty, bounty["agent"], bounty["escrow"] - price)
+
+    def _work_delivered(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert event["agent"] == bounty["worker"] and event["epoch"] <= bounty["deadline"]
+        self.balance[event["agent"]] -= micro(event["toil"])
+        self.burnt += micro(event["toil"])
+
+    def _dispute_opened(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert event["agent"] in (bounty["agent"], bounty["worker"]) and "disputant" not in bounty
+        bounty |= {"disputant": event["agent"], "bond": micro(event["bond"])}
+        self.balance[event["agent"]] -= bounty["bond"]
+        self.held += bounty["bond"]
+
+    def _dispute_decided(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        favoured = bounty["worker"] if event["verdict"] > 0 else bounty["agent"]
+        assert event["overturned"] == (favoured == bounty["disputant"])
+        self.balance[favoured] += bounty["bond"]
+        self.held -= bounty["bond"]
+        bounty["bond"] = 0
+
+    def _escrow_released(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert bounty["worker"] == event["worker"] and bounty["escrow"] == micro(event["amount"])
+        self._pay(bounty, event["worker"], bounty["escrow"])
+        bounty["is_open"] = False
+
+    def _escrow_refunded(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert bounty["agent"] == event["poster"] and bounty["escrow"] == micro(event["amount"])
+        self._pay(bounty, event["poster"], bounty["escrow"])
+        bounty["is_open"] = False
+
+    def _pay(self, bounty: Event, agent: int, amount: int) -> None:
+        assert bounty["is_open"], "escrow is paid out once"
+        assert agent not in self.gone
+        bounty["escrow"] -= amount
+        self.balance[agent] += amount
+        self.held -= amount
+
+    def _bounty_closed(self, event: Event) -> None:
+        bounty = self.bounty[event["bounty"]]
+        assert not bounty["is_open"] and bounty["escrow"] == bounty["bond"] == 0
+        assert event["released"] or event["credited"] == 0
+        self.balance[event["poster"]] += micro(event["credited"])
+        self.minted += micro(event["credited"])
 
     def _agent_state(self, event: Event) -> None:
         agent, said = event["agent"], micro(event["balance"])

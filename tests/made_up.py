@@ -17,6 +17,9 @@ FLOATS = (
     "p", "pi_a", "pi_b", "pi_a_true", "pi_b_true", "surplus", "surplus_true", "externality", "externality_true", "r_a",
 )  # fmt: skip
 
+#: a column that every row of a kind of event has
+LONG = {"agent_state": "active", "interaction": "p", "replayed": "yes", "bounty_closed": "price"}
+
 Table = dict[str, Any]
 
 
@@ -45,6 +48,7 @@ def make_epoch(seed: int, n_agents: int, n_deals: int, accept: float = 0.5) -> t
     agent: Table = {"agent": np.arange(n_agents), "active": rng.random(n_agents) < 0.8}
     agent["votes_received"] = rng.integers(0, 9, n_agents)
     agent["balance"] = np.round(rng.normal(100.0, 20.0, n_agents), 6)
+    agent["freezes"] = rng.integers(0, 3, n_agents)
     agent["deposits"] = np.round(rng.random(n_agents) * 5.0, 6)
     return deal, agent
 
@@ -58,14 +62,19 @@ def make_replays(seed: int, n_agents: int, n_decisions: int) -> Table:
     return table
 
 
+def make_bounties(seed: int, n_agents: int, n_bounties: int) -> Table:
+    """Bounties of one epoch that were paid or refunded."""
+    rng = np.random.default_rng(seed + 2)
+    delivered = rng.random(n_bounties) < 0.8
+    v = np.where(delivered, np.where(rng.random(n_bounties) < 0.6, 1, -1), 0)
+    table: Table = {"poster": rng.integers(0, n_agents, n_bounties), "delivered": delivered, "v": v}
+    table |= {"released": delivered & (rng.random(n_bounties) < 0.7), "disputed": delivered & (v < 0)}
+    return table | {name: rng.random(n_bounties) for name in ("price", "value", "credited", "toil")}
+
+
 def batch_of(kind: str, tables: list[Table], epoch: int = 0, turn: int | None = None) -> EventBatch:
     """Stack replicates' tables into one batch, or only the rows of one turn."""
-    keep = [
-        np.flatnonzero(t["turn"] == turn)
-        if turn is not None
-        else np.arange(len(t[{"agent_state": "active", "interaction": "p", "replayed": "yes"}[kind]]))
-        for t in tables
-    ]
+    keep = [np.flatnonzero(t["turn"] == turn) if turn is not None else np.arange(len(t[LONG[kind]])) for t in tables]
     names = [name for name in tables[0] if name != "turn"]
     column = {
         name: np.concatenate([np.asarray(t[name])[k] for t, k in zip(tables, keep, strict=True)]) for name in names
@@ -85,6 +94,7 @@ def totals_of(
     rosters: list[np.ndarray],
     names: Any = None,
     replays: list[Table] | None = None,
+    bounties: list[Table] | None = None,
     **kwargs: Any,
 ) -> EpochTotals:
     tally = tally_of(rosters, every_metric() if names is None else names, **kwargs)
@@ -92,4 +102,6 @@ def totals_of(
         tally.add(batch_of("interaction", [deal for deal, _ in epochs], turn=turn))
     if replays:
         tally.add(batch_of("replayed", replays))
+    if bounties:
+        tally.add(batch_of("bounty_closed", bounties))
     return tally.epoch(batch_of("agent_state", [agent for _, agent in epochs]))

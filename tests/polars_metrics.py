@@ -32,9 +32,11 @@ POOLED = (
     "brier", "ece", "ece_null", "ece_null_95", "calibration_slope", "calibration_intercept",
     "selected_p", "selected_good", "toxic_surplus", "toxic_surplus_true", "toxic_reputation",
     "incoherence", "decision_error",
+    "market_completion_rate", "market_price", "market_toxicity_true", "wrong_release_rate", "dispute_rate",
+    "market_surplus", "market_surplus_true",
 )  # fmt: skip
 CLUSTERS = ("toxic_among_mates", "toxic_outside")
-LAST = (*(f"{mode}_pairs" for mode in MODES), *CLUSTERS, "coalition_trust")
+LAST = (*(f"{mode}_pairs" for mode in MODES), *CLUSTERS, "coalition_trust", "frozen_share")
 COALITION = "adversarial"
 
 
@@ -45,16 +47,18 @@ class Source:
     deals: Frame
     states: Frame
     replays: Frame
+    closed: Frame
     rules: dict[str, float]
     types: list[str]
     kinds: list[str]
+    further: list[int]
 
 
 def read(path: Path) -> Source:
     """Read a log of level full."""
     lines = path.read_bytes().splitlines()
     scenario = json.loads(lines[0])["scenario"]
-    kinds = agent_types(scenario)
+    kinds, further = agent_types(scenario)
 
     def table(kind: str, *agents: str) -> Frame:
         mark = f',"kind":"{kind}","causes":'.encode()
@@ -75,16 +79,31 @@ def read(path: Path) -> Source:
         deals = deals.with_columns(good=(pl.col("v") == 1).cast(pl.Float64))
         if len(states):  # an epoch counts once it is complete
             deals = deals.filter(pl.col("epoch").is_in(states["epoch"].unique().to_list()))
-    return Source(deals, states, table("replayed", "agent"), rules, sorted(set(kinds)), kinds)
+    return Source(
+        deals,
+        states,
+        table("replayed", "agent"),
+        table("bounty_closed", "poster"),
+        rules,
+        sorted(set(kinds)),
+        kinds,
+        [slot for slot, is_further in enumerate(further) if is_further],
+    )
 
 
-def agent_types(scenario: dict[str, Any]) -> list[str]:
-    """Type of each slot: groups in order, then arrivals by epoch, then spare places like the first group."""
-    kinds = [group["type"] for group in scenario["agents"] for _ in range(group["count"])]
-    for group in sorted(scenario["population"]["arrivals"], key=lambda group: int(group["epoch"])):
-        kinds += [group["type"]] * group["count"]
-    spare = (scenario["population"]["capacity"] or 0) - len(kinds)
-    return kinds + [scenario["agents"][0]["type"]] * max(spare, 0)
+def agent_types(scenario: dict[str, Any]) -> tuple[list[str], list[bool]]:
+    """Type of each slot, and whether it is kept for a further identity.
+
+    Groups in order, then arrivals by epoch, then further identities in the same order, then spare places like the first
+    group.
+    """
+    arrivals = sorted(scenario["population"]["arrivals"], key=lambda group: int(group["epoch"]))
+    groups = [*scenario["agents"], *arrivals]
+    listed = [group["type"] for group in groups for _ in range(group["count"])]
+    more = [group["type"] for group in groups for _ in range(group["count"] * (group["identities"] - 1))]
+    spare = max((scenario["population"]["capacity"] or 0) - len(listed), 0)
+    kinds = listed + more + [scenario["agents"][0]["type"]] * spare
+    return kinds, [False] * len(listed) + [True] * len(more) + [False] * spare
 
 
 @dataclass(frozen=True)
@@ -106,9 +125,10 @@ def recompute(path: Path) -> Recomputed:
     for epoch in numbers:
         pairs = flagged(source, epoch)
         for scope in scopes:
-            deals, replays = (of_scope(part_of(table, epoch), scope, who) for table, who in (
-                (source.deals, "initiator_type"), (source.replays, "agent_type")))  # fmt: skip
-            found = rates(deals, source.rules) | decisions(replays) | sums(deals, pairs["collusion"])
+            deals, replays, closed = (of_scope(part_of(table, epoch), scope, who) for table, who in (
+                (source.deals, "initiator_type"), (source.replays, "agent_type"),
+                (source.closed, "poster_type")))  # fmt: skip
+            found = rates(deals, source.rules) | decisions(replays) | market(closed) | sums(deals, pairs["collusion"])
             found |= of_agents(source, epoch, scope) | {
                 f"{mode}_pairs": count(pairs[mode], scope, mode) for mode in MODES
             }
@@ -124,6 +144,10 @@ def whole_of(source: Source, epochs: list[Values], scope: str | None) -> Values:
     """A run summed up: pooled, of the last epoch, or the mean over the epochs in which a metric is defined."""
     pooled = rates(of_scope(source.deals, scope, "initiator_type"), source.rules)
     pooled |= decisions(of_scope(source.replays, scope, "agent_type"))
+    completed = source.closed
+    if len(completed) and len(source.states):
+        completed = completed.filter(pl.col("epoch").is_in(source.states["epoch"].unique().to_list()))
+    pooled |= market(of_scope(completed, scope, "poster_type"))
     found = {}
     for name in epochs[0] if epochs else ():
         known = [row[name] for row in epochs if not math.isnan(row[name])]
@@ -149,7 +173,7 @@ def number(value: Any) -> float:
 
 def rates(deals: Frame, rules: dict[str, float]) -> Values:
     if not len(deals):
-        return dict.fromkeys(POOLED[:-2], math.nan)
+        return dict.fromkeys(POOLED[: POOLED.index("incoherence")], math.nan)
     taken = pl.col("accepted")
     quantities = ("p", "good", "pi_a", "pi_a_true", "pi_b", "pi_b_true")
     row = deals.select(
@@ -247,6 +271,24 @@ def decisions(replays: Frame) -> Values:
     return {"incoherence": v / (2 * e) if e else math.nan, "decision_error": e / n}
 
 
+def market(closed: Frame) -> Values:
+    names = POOLED[POOLED.index("market_completion_rate") :]
+    if not len(closed):
+        return dict.fromkeys(names, math.nan)
+    pays, bad = pl.col("released"), pl.col("v") == -1
+    worth = pl.when(pays & (pl.col("v") == 1)).then(pl.col("value")).otherwise(0.0)
+    found = closed.select(
+        pays.mean().alias("market_completion_rate"),
+        pl.col("price").cast(pl.Float64).filter(pays).mean().alias("market_price"),
+        bad.filter(pays).mean().alias("market_toxicity_true"),
+        pays.filter(bad).mean().alias("wrong_release_rate"),
+        pl.col("disputed").filter(pl.col("delivered")).mean().alias("dispute_rate"),
+        (pl.col("credited") - pl.col("toil")).cast(pl.Float64).mean().alias("market_surplus"),
+        (worth - pl.col("toil")).mean().alias("market_surplus_true"),
+    )
+    return {name: number(value) for name, value in found.row(0, named=True).items()}
+
+
 # --- sums of an epoch
 
 
@@ -321,7 +363,8 @@ def of_agents(source: Source, epoch: int, scope: str | None) -> Values:
     busy = pl.concat([taken["initiator"], taken["counterparty"]]).unique().to_list() if len(taken) else []
     owned = pl.col("balance") + pl.col("deposits")
     earlier = source.states.filter(pl.col("epoch") == epoch - 1).select("agent", before=owned)
-    start = pl.col("before").fill_null(source.rules["initial_budget"])
+    given = pl.when(pl.col("agent").is_in(source.further)).then(0.0).otherwise(source.rules["initial_budget"])
+    start = pl.col("before").fill_null(given)
     joined = now.join(earlier, on="agent", how="left")
     votes = now["votes_received"].sort().to_numpy().astype(float)
     n, total = len(votes), float(votes.sum())
@@ -331,6 +374,7 @@ def of_agents(source: Source, epoch: int, scope: str | None) -> Values:
     return {
         "participation": number(now["agent"].is_in(busy).mean()),
         "activity": len(deals) / (n * source.rules["steps_per_epoch"]) if n else math.nan,
+        "frozen_share": number((now["freezes"] > 0).mean()),
         "income": number(joined.select((owned - start).mean()).item()),
         "influence_gini": gini,
         "influence_top1": float(votes.max()) / total if sound else math.nan,

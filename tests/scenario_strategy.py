@@ -89,13 +89,27 @@ ECONOMY: dict[str, SearchStrategy[Any]] = {
     "adaptive.belief_weight": _above_zero(50),
     "adaptive.leniency": SHARES,
     "adaptive.leniency_floor": st.floats(0, 0.5),
+    "adaptive.identity_horizon": st.integers(1, 8),
+    "adaptive.identity_endowment": AMOUNTS,
+    "adaptive.identities_at_once": st.integers(1, 3),
     "conduct.quality_follows_cost": SHARES,
     "feed.alpha": st.floats(0, 10),
     "feed.beta": st.floats(0, 10),
     "feed.poster_rate": SHARES,
+    "feed.message_worth": AMOUNTS,
     "tasks.per_epoch": st.integers(0, 4),
     "tasks.budget": st.floats(0, 10),
     "tasks.duration_epochs": st.integers(1, 3),
+    "market.auction": st.sampled_from(["first_price", "second_price"]),
+    "market.condition": st.sampled_from(["on_verified", "on_submission"]),
+    "market.need_rate": SHARES,
+    "market.reserve": _above_zero(5),
+    "market.cost_scale": _above_zero(3),
+    "market.deadline_epochs": st.integers(1, 3),
+    "market.panel_size": st.sampled_from([1, 3, 5, 9]),
+    "market.panel_accuracy": st.floats(0.5, 1),
+    "market.panel_correlation": SHARES,
+    "market.dispute_bond": AMOUNTS,
     "safety.max_posts_per_epoch": st.integers(0, 3),
     "safety.max_interactions_per_step": st.integers(0, 3),
     "safety.max_content_length": st.integers(1, 60),
@@ -121,6 +135,9 @@ STRUCTURE: dict[str, SearchStrategy[Any]] = {
     "feed.capacity": st.sampled_from([128, 64]),
     "feed.visible": st.sampled_from([20, 1, 2, 64]),
     "tasks.capacity": st.sampled_from([64, 1, 2]),
+    "simulation.phases.market": st.booleans(),
+    "market.bidders": st.sampled_from([4, 1, 2, 9]),
+    "market.board_size": st.sampled_from([32, 1, 2]),
     "proxy.noise": st.sampled_from(["counts", "gaussian", "uniform"]),
     "simulation.decision_replays": st.sampled_from([0, 0, 2]),
     "proxy.calibration": st.sampled_from(["fixed", "bayes"]),
@@ -138,7 +155,7 @@ RARE_STRUCTURE: dict[str, SearchStrategy[Any]] = {
 TIED = (
     "scenario_id", "agents", "population.capacity", "population.arrivals", "population.departures", "conduct.q_low",
     "conduct.q_high", "feed.post_rate", "feed.reply_rate", "feed.vote_rate", "simulation.seed", "governance",
-    "metrics_to_track",
+    "metrics_to_track", "market.value_low", "market.value_high",
 )  # fmt: skip
 
 
@@ -169,6 +186,8 @@ def groups(draw: DrawFn, most: int) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         group["skill"] = draw(st.floats(0.01, 1))
+    if draw(st.integers(0, 3)) == 0:
+        group["identities"] = draw(st.integers(2, 4))
     if group["type"] == "honest" and draw(st.booleans()):
         group["params"] = {"threshold": draw(st.floats(-1, 1))}
     return group
@@ -238,6 +257,10 @@ def economies(draw: DrawFn, structure: Mapping[str, Any]) -> dict[str, Any]:
         low, high = sorted((draw(SHARES), draw(SHARES)))
         put(scenario, "conduct.q_low", low)
         put(scenario, "conduct.q_high", high)
+    if draw(st.booleans()):
+        low, high = sorted((draw(AMOUNTS), draw(AMOUNTS)))
+        put(scenario, "market.value_low", low)
+        put(scenario, "market.value_high", high)
     if draw(st.booleans()):
         for key in ("post_rate", "reply_rate", "vote_rate"):
             put(scenario, f"feed.{key}", draw(st.floats(0, 1 / 3)))

@@ -29,7 +29,11 @@ def rows_of(table: Table) -> list[Row]:
 
 
 def slow(
-    deal: Table, agent: Table, replayed: Table | None = None, kinds: Sequence[str] | None = None
+    deal: Table,
+    agent: Table,
+    replayed: Table | None = None,
+    bounties: Table | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> dict[str, float]:
     """All metrics of a first epoch; kinds: type of each agent, by slot, all different if not given."""
     rows = rows_of({name: values for name, values in deal.items() if name != "reason"})
@@ -37,7 +41,8 @@ def slow(
         row["good"] = 1.0 if row["v"] == 1 else 0.0
     active = [row for row in rows_of(agent) if row["active"]]
     n_agents = len(list(agent["agent"]))
-    found = _harm(rows) | _selection(rows) | _activity(rows, active) | _influence(active) | _calibration(rows)
+    found = _market(rows_of(bounties or {"v": []}))
+    found |= _harm(rows) | _selection(rows) | _activity(rows, active) | _influence(active) | _calibration(rows)
     found |= _displacement(_split(rows)[0], kinds)
     return found | _toxic_deals(rows) | _failures(rows, n_agents) | _incoherence(rows_of(replayed or {"v": []}))
 
@@ -91,6 +96,7 @@ def _activity(rows: list[Row], active: list[Row]) -> dict[str, float]:
         "activity": len(rows) / (STEPS * len(active)) if active else math.nan,
         "interactions": len(acc),
         "proposals": len(rows),
+        "frozen_share": mean([1.0 if row["freezes"] else 0.0 for row in active]),
         "income": mean([row["balance"] + row["deposits"] - BUDGET for row in active]),
     }
 
@@ -301,4 +307,19 @@ def _incoherence(decisions: list[Row]) -> dict[str, float]:
     return {
         "incoherence": math.fsum(variance) / (2 * wrong) if wrong else math.nan,
         "decision_error": mean(error),
+    }
+
+
+def _market(rows: list[Row]) -> dict[str, float]:
+    paid = [row for row in rows if row["released"]]
+    bad = [row for row in rows if row["v"] == -1]
+    worth = [(row["value"] if row["released"] and row["v"] == 1 else 0.0) - row["toil"] for row in rows]
+    return {
+        "market_completion_rate": mean([float(row["released"]) for row in rows]),
+        "market_price": mean([row["price"] for row in paid]),
+        "market_toxicity_true": mean([float(row["v"] == -1) for row in paid]),
+        "wrong_release_rate": mean([float(row["released"]) for row in bad]),
+        "dispute_rate": mean([float(row["disputed"]) for row in rows if row["delivered"]]),
+        "market_surplus": mean([row["credited"] - row["toil"] for row in rows]),
+        "market_surplus_true": mean(worth),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -169,15 +170,50 @@ def test_any_scenario_object_can_be_compared_and_progress_is_told() -> None:
         (AUDIT, {"adaptations": ()}, "learning, frozen"),
         (AUDIT, {"adaptations": "frozn"}, "Did you mean frozen"),
         (AUDIT, {"confidence": 95}, "between 0 and 1"),
+        (None, {}, "changes: a text or a list of texts, and nothing is neither"),
+        ([3], {}, "changes: a text or a list of texts"),
+        ({"payoff.theta": 0.4}, {}, "changes: a text or a list of texts"),
+        (AUDIT, {"metrics": 3}, "metrics: a text or a list of texts"),
+        (AUDIT, {"seeds": None}, "seeds: how many, or a list of them"),
+        (AUDIT, {"seeds": True}, "seeds: how many, or a list of them"),
+        (AUDIT, {"seeds": [1.5, 2]}, "every seed is a whole number"),
         (["adaptation=frozen"], {}, "--adaptation"),
         ([*AUDIT, "simulation.seed=7"], {}, "--first-seed"),
         (AUDIT, {"base": ["adaptation=frozen"]}, "--adaptation"),
         (AUDIT, {"base": "simulation.seed = 7"}, "--first-seed"),
     ],
 )
-def test_a_comparison_of_nothing_is_refused(changes: list[str], options: dict[str, Any], told: str) -> None:
+def test_a_comparison_of_nothing_is_refused(changes: Any, options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         compare("baseline", changes, **options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["payoff.theta=0.4", "payoff.theta=0.6"], "payoff.theta: is set twice; keep one"),
+        (["payoff.theta=0.4", "payoff={theta: 0.6}"], "payoff: sets what payoff.theta sets, too"),
+        (["governance.transaction_tax_rate=0.1", "governance.transaction_tax.rate=0.2"], "sets what"),
+        (["governance.random_audit=null", "governance.random_audit.probability=0.2"], "sets what"),
+    ],
+)
+def test_changes_that_set_the_same_are_refused(
+    changes: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        compare("baseline", changes)
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        compare("baseline", AUDIT, base=changes)
+    words = [word for change in changes for word in ("--set", change)]
+    for command in ("compare", "run"):
+        assert main([command, "baseline", *words]) == 2
+        assert told in " ".join(capsys.readouterr().err.split())
+    assert main(["run", "baseline", "--set", "simulation.epochs=3", "--epochs", "4"]) == 2
+    assert "--epochs is set twice" in capsys.readouterr().err
+    run = mc.run("baseline", epochs=2, output=tmp_path / "run")
+    twice = [f"governance.random_audit.probability={p}" for p in (0.1, 0.2)]
+    with pytest.raises(ConfigError, match="is set twice"):
+        mc.branch(run, at=1, changes=twice, output=tmp_path / "branch")
 
 
 def test_every_mistake_of_a_comparison_is_told_with_the_right_word() -> None:

@@ -27,7 +27,8 @@ from mesocosm.config.load import (
     with_overrides,
 )
 from mesocosm.config.outline import closest, edit_distance
-from mesocosm.config.schema import Scenario, Section
+from mesocosm.config.schema import Scenario
+from mesocosm.config.section import Section
 from mesocosm.errors import ConfigError
 
 FIXTURES = Path(__file__).parent / "fixtures"

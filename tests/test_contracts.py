@@ -33,6 +33,7 @@ POLICIES = [entry.name for entry in registry.entries("policy") if not entry.targ
 LEVERS = registry.names("lever")
 METRICS = registry.names("metric")
 MIX = {"honest": 3, "opportunistic": 3, "deceptive": 2, "adversarial": 2}
+SPLITTERS = [{"type": name, "count": count, "identities": 3} for name, count in MIX.items()]  # levers on identities
 HIDDEN = ("v", "effort", "disguise", "type", "code", "is_good", "outcome", "ledger", "balance", "world", "batch")
 ACCOUNTS = re.compile(r"nothing|(\w+(, \w+)* -> \w+(; )?)+")
 
@@ -300,11 +301,15 @@ def test_a_lever_in_force_changes_something_and_can_be_enacted_from_neutral(name
     target = of("lever", name)
     strong: dict[str, Any] = {"bandwidth_cap": {"max_actions": 1}, "circuit_breaker": {"threshold": 0.05}}
     strong |= {"reputation_decay": {"decay": 0.1}, "transaction_tax": {"rate": 0.5}, "oracle": {"reach": 1.0}}
+    strong |= {"identity_cost": {"price": 1e6}, "sybil_cap": {"max_identities": 1}, "probation": {"epochs": 5}}
     strong |= {"redraw": {"stream": 1}, "externality_internalisation": {"rho_b": 2.0}}
     strong |= {"staking": {"amount": 200.0}, "bonds": {"amount": 30.0}, "message_tax": {"price": 0.5}}
+    strong |= {"transparency_ledger": {"coverage": 1.0}, "moderator_agent": {"reach": 1.0}}
     strong |= {"vote_normalisation": {"max_weight": 0.1}}
+    strong |= {"collusion_penalty": {"level": 1.0}}
     block = strong.get(name, {"probability": 1.0})
-    each = scenario(MIX, governance={name: dict(target.neutral)}, simulation={"epochs": 3})
+    agents: Any = SPLITTERS if name in ("identity_cost", "sybil_cap", "probation") else MIX
+    each = scenario(agents, governance={name: dict(target.neutral)}, simulation={"epochs": 3})
     parameter, value = next(iter(block.items()))
 
     def enact(tick: Any) -> list[Enact] | None:
@@ -421,7 +426,7 @@ def test_what_a_lever_foretells_is_finite_the_same_for_some_rows_and_made_from_w
             assert np.array_equal(value, columns_of(again)[column])
             whole = np.broadcast_to(np.asarray(value), len(ahead))
             assert np.array_equal(whole[rows], np.broadcast_to(np.asarray(columns_of(some)[column]), len(rows)))
-        for pass_good in (told.pass_good, *(told.pass_bad or ())):
+        for pass_good in (told.pass_good, told.pass_taking, *(told.pass_bad or ())):
             assert pass_good is None or ((np.asarray(pass_good) >= 0.0) & (np.asarray(pass_good) <= 1.0)).all()
 
 
@@ -435,7 +440,9 @@ def test_a_lever_at_neutral_foretells_nothing(name: str, monkeypatch: pytest.Mon
         assert not np.any(told.fine_good)
         assert not np.any(told.fine_bad or 0.0)
         assert not np.any(told.reveal)
+        assert not np.any(told.sanction)
         assert told.pass_good is None or np.all(told.pass_good == 1.0)
+        assert told.pass_taking is None or np.all(told.pass_taking == 1.0)
         assert all(np.all(passed == 1.0) for passed in told.pass_bad or ())
         assert all(np.all(above >= 1.0) for above, _ in told.halts)
 

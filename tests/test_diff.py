@@ -209,14 +209,51 @@ def test_a_cut_log_is_the_same_as_far_as_it_goes(
     assert all(len(line) <= 80 for line in told.splitlines())
 
 
-def test_a_longer_run_goes_on_where_the_shorter_one_ends(runs: dict[str, Run], tmp_path: Path) -> None:
-    longer = small(tmp_path / "longer", "simulation.epochs=4")
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_longer_run_goes_on_where_the_shorter_one_ends(
+    runs: dict[str, Run], tmp_path: Path, capsys: Captured, level: str
+) -> None:
+    longer = small(tmp_path / "longer", "simulation.epochs=4", level=level)
     found = diff(runs["full"], longer)
-    assert found.asked == [("simulation.epochs", 3, 4)]
-    assert (found.a.event or {})["kind"] == "simulation_started", "which says how long the run will be"
-    assert found.decision is None
-    assert len(found.epochs) == 3
-    assert all(row["change"] == 0.0 or row["a"] != row["a"] for row in found.metrics)
+    assert found.asked[-1] == ("simulation.epochs", 3, 4)
+    assert [(side.event or {})["kind"] for side in (found.a, found.b)] == ["simulation_ended", "epoch_started"]
+    assert found.n_same == runs["full"].log.end.events - 1  # type: ignore[union-attr]
+    assert found.why == "A ends after 3 epochs, as it was asked for; B goes on, and up to there they are the same."
+    assert (found.decision, list(found.epochs), found.is_same) == (None, [], False)
+    assert diff(longer, runs["full"]).why.startswith("B ends after 3 epochs")
+    assert main(["diff", str(runs["full"].path), str(longer.path)]) == 1
+    told = capsys.readouterr().out
+    assert "not one event" not in told
+    assert f"the first {found.n_same:,} events" in told
+
+
+def test_runs_of_other_lengths_that_part_before_their_ends_part_there(runs: dict[str, Run], tmp_path: Path) -> None:
+    longer = small(tmp_path / "longer", "simulation.epochs=4", "payoff.h=2.5")
+    found = diff(runs["full"], longer)
+    assert found.n_same > 0
+    assert (found.a.event or {})["kind"] not in ("simulation_started", "simulation_ended")
+    assert found.why.startswith("Different things were asked for")
+    steps = small(tmp_path / "steps", "simulation.epochs=4", "simulation.steps_per_epoch=5")
+    assert diff(runs["full"], steps).n_same == 0, "a step more is no mere announcement"
+
+
+def test_what_cannot_be_compared_does_not_end_as_if_it_differed(
+    runs: dict[str, Run], tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "empty").mkdir()
+    run = str(runs["full"].path)
+    for words in (
+        ["diff", run, str(tmp_path / "empty")],
+        ["diff", str(tmp_path / "empty"), run],
+        ["branch", str(tmp_path / "empty"), "--at", "1", "--set", AUDIT],
+        ["compare", run, str(tmp_path / "empty")],
+    ):
+        assert main(words) == 2
+        assert "there is no log of a run in this directory" in capsys.readouterr().err
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    (nothing / "events.jsonl").mkdir()
+    assert main(["diff", run, str(nothing)]) == 2
 
 
 def test_a_kill_is_named(runs: dict[str, Run], tmp_path: Path) -> None:
@@ -361,6 +398,22 @@ def test_the_command_gives_json(runs: dict[str, Run], branches: dict[str, Run], 
 def test_both_are_there_in_python(runs: dict[str, Run], tmp_path: Path) -> None:
     other = mc.branch(runs["full"], at=2, changes=[AUDIT], output=tmp_path / "branch")
     assert mc.diff(runs["full"], other).epoch == 2
+
+
+@pytest.mark.parametrize("at", [2.5, "2", True, None])
+def test_a_branch_goes_on_from_a_whole_epoch_only(runs: dict[str, Run], at: Any) -> None:
+    with pytest.raises(UsageError, match="an epoch is a whole number, from 0 to 2"):
+        mc.branch(runs["full"], at=at, changes=[AUDIT])
+
+
+def test_a_branch_over_seeds_is_told_without_a_stray_line(
+    runs: dict[str, Run], tmp_path: Path, capsys: Captured
+) -> None:
+    words = ["branch", str(runs["full"].path), "--at", "1", "--set", AUDIT, "--output", str(tmp_path / "b")]
+    assert main([*words, "--seeds", "2", "--no-plot"]) == 0
+    told = capsys.readouterr().out
+    assert "\n\n\n" not in told
+    assert "\n\nrun  " in told
 
 
 def test_a_branch_alone_is_compared_with_its_parent(

@@ -172,7 +172,8 @@ def test_the_hash_of_a_state_holds_what_levers_in_force_have_counted(
 
 def test_a_lever_whose_columns_belong_to_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CircuitBreaker, "columns", lambda *_: {"ring": np.zeros((7, 10)), "risky": {}, "place": 0})
-    monkeypatch.setattr(CircuitBreaker, "on_settle", Lever.on_settle)
+    for hook in ("on_settle", "may_propose"):
+        monkeypatch.setattr(CircuitBreaker, hook, getattr(Lever, hook))
     with pytest.raises(UsageError, match=r"circuit_breaker: the column 'place' must be .* by row or by replicate"):
         play([scenario(adaptation="frozen", governance={"circuit_breaker": {}})])
 

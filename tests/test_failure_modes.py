@@ -149,7 +149,7 @@ def test_flagged_pairs_are_those_of_a_slow_loop(seed: int, mode: str, n: int) ->
     rows = [DEAL | row for row in (*rows, *planted[mode])]
     deal = {name: np.array([row[name] for row in rows]) for name in DEAL} | {"r_a": np.zeros(len(rows))}
     agent = {"agent": np.arange(6), "active": np.ones(6, dtype=bool), "votes_received": np.arange(6)}
-    expected = slow(deal, agent | {"balance": np.zeros(6), "deposits": np.zeros(6)})
+    expected = slow(deal, agent | {"balance": np.zeros(6), "deposits": np.zeros(6), "freezes": np.zeros(6)})
     assert values(totals_of_deals(*rows, n_agents=6)) == pytest.approx({name: expected[name] for name in NAMES})
 
 

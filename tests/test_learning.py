@@ -508,7 +508,7 @@ def test_a_lever_that_only_deters_is_not_said_to_have_done_nothing(kind: str) ->
         return [flag for flag in drive(Plan([each], [1], "epoch")).flags[0] if "lever" in flag]
 
     assert flags(transaction_tax={"rate": 1.0}) == [
-        "the lever transaction_tax acted on no deal: any effect it had is that of agents who expected it to"
+        "the lever transaction_tax could only work through agents who expect it, for it acted on no deal"
     ]
     assert flags(bandwidth_cap={"max_actions": 1_000_000}) == [
         "the lever bandwidth_cap never fired: it did nothing at all"
@@ -522,7 +522,7 @@ def test_what_agents_cannot_expect_did_nothing_where_it_never_fired() -> None:
 
     assert flags("frozen") == ["the lever circuit_breaker never fired: it did nothing at all"]
     assert flags("learning") == [
-        "the lever circuit_breaker acted on no deal: any effect it had is that of agents who expected it to"
+        "the lever circuit_breaker could only work through agents who expect it, for it acted on no deal"
     ]
 
 

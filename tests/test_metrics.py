@@ -17,6 +17,7 @@ from made_up import (
     Table,
     batch_of,
     every_metric,
+    make_bounties,
     make_epoch,
     make_replays,
     make_roster,
@@ -46,9 +47,10 @@ pytestmark = pytest.mark.usefixtures("registries_as_they_were")
 def test_every_metric_equals_a_slow_loop_over_its_rows(seed: Any, n_agents: Any, n_deals: Any, accept: Any) -> None:
     deal, agent = make_epoch(seed, n_agents, n_deals, accept)
     replays = make_replays(seed, n_agents, n_deals // 3)
-    totals = totals_of([(deal, agent)], [make_roster(seed, n_agents)], replays=[replays])
+    bounties = make_bounties(seed, n_agents, n_deals // 2)
+    totals = totals_of([(deal, agent)], [make_roster(seed, n_agents)], replays=[replays], bounties=[bounties])
     found = epoch_row(0, evaluate_metrics(totals, every_metric()))
-    expected = slow(deal, agent, replays, [TYPES[code] for code in make_roster(seed, n_agents)])
+    expected = slow(deal, agent, replays, bounties, [TYPES[code] for code in make_roster(seed, n_agents)])
     assert set(expected) == set(every_metric())
     for name, value in expected.items():
         near = 1e-7 if name.startswith("calibration_") else 1e-11  # the reference finds its root no better
@@ -85,20 +87,24 @@ def test_totals_do_not_depend_on_how_rows_are_cut_into_batches() -> None:
     assert {name: value.tobytes() for name, value in whole.items()} == {k: v.tobytes() for k, v in by_turn.items()}
 
 
-def log_of(epochs: list[tuple[Table, Table]], replays: list[Table] | None = None) -> tuple[Table, Table, Table]:
+def log_of(
+    epochs: list[tuple[Table, Table]], replays: list[Table] | None = None, bounties: list[Table] | None = None
+) -> tuple[Table, Table, Table, Table]:
     """What a reader finds in the JSON lines of one replicate, columns of plain values, seq running through."""
-    tables: list[Table] = [{"seq": [], "epoch": []} for _ in range(3)]
+    tables: list[Table] = [{"seq": [], "epoch": []} for _ in range(4)]
+    nothing: list[Table] = [{}] * len(epochs)
     seq = 0
     for epoch, (deal, agent) in enumerate(epochs):
-        for table, kept in zip((deal, (replays or [{}] * len(epochs))[epoch], agent), tables, strict=True):
+        parts = (deal, (replays or nothing)[epoch], (bounties or nothing)[epoch], agent)
+        for table, kept in zip(parts, tables, strict=True):
             k = len(next(iter(table.values()), ()))
             kept["seq"] += range(seq, seq + k)
             kept["epoch"] += [epoch] * k
             seq += k
             for name, values in table.items():
                 kept.setdefault(name, []).extend(np.asarray(values).tolist())
-    deals, decisions, states = json.loads(json.dumps(tables))
-    return deals, states, decisions
+    deals, decisions, closed, states = json.loads(json.dumps(tables))
+    return deals, states, decisions, closed
 
 
 @settings(deadline=None, max_examples=25)
@@ -106,16 +112,18 @@ def log_of(epochs: list[tuple[Table, Table]], replays: list[Table] | None = None
 def test_metrics_from_a_log_have_the_bits_of_the_live_ones(seed: Any, n_agents: Any, sizes: Any) -> None:
     epochs = [make_epoch(seed + k, n_agents, size) for k, size in enumerate(sizes)]
     replays = [make_replays(seed + k, n_agents, size) for k, size in enumerate(sizes)]
+    bounties = [make_bounties(seed + k, n_agents, size) for k, size in enumerate(sizes)]
     roster, names = make_roster(seed, n_agents), every_metric()
     tally, live = tally_of([roster], names), []
     for epoch, (deal, agent) in enumerate(epochs):
         for turn in range(7):
             tally.add(batch_of("interaction", [deal], epoch, turn))
         tally.add(batch_of("replayed", [replays[epoch]], epoch))
+        tally.add(batch_of("bounty_closed", [bounties[epoch]], epoch))
         live.append(epoch_row(epoch, evaluate_metrics(tally.epoch(batch_of("agent_state", [agent], epoch)), names)))
-    deals, states, decisions = log_of(epochs, replays)
+    deals, states, decisions, closed = log_of(epochs, replays, bounties)
     options: Any = {"roster": roster, "types": TYPES, "economy": ECONOMY, "names": names}
-    again = epochs_from_columns(deals, states, replayed=decisions, **options)
+    again = epochs_from_columns(deals, states, replayed=decisions, bounty_closed=closed, **options)
     assert [[float(x).hex() for x in row.values()] for row in again] == [
         [float(x).hex() for x in row.values()] for row in live
     ]
@@ -124,7 +132,7 @@ def test_metrics_from_a_log_have_the_bits_of_the_live_ones(seed: Any, n_agents: 
 def test_rows_of_a_log_may_come_in_any_order() -> None:
     epochs = [make_epoch(k, 6, 30) for k in range(3)]
     roster = make_roster(0, 6)
-    deals, states, _ = log_of(epochs)
+    deals, states, *_ = log_of(epochs)
     shuffle = np.random.default_rng(1).permutation(len(deals["seq"]))
     mixed = {name: np.asarray(values)[shuffle] for name, values in deals.items()}
     options: Any = {"roster": roster, "types": TYPES, "economy": ECONOMY}
@@ -133,7 +141,7 @@ def test_rows_of_a_log_may_come_in_any_order() -> None:
 
 def test_interactions_of_a_cut_epoch_are_left_out() -> None:
     epochs = [make_epoch(k, 6, 30) for k in range(2)]
-    deals, states, _ = log_of(epochs)
+    deals, states, *_ = log_of(epochs)
     cut = {
         name: [x for x, epoch in zip(values, states["epoch"], strict=True) if epoch == 0]
         for name, values in states.items()
@@ -145,7 +153,7 @@ def test_interactions_of_a_cut_epoch_are_left_out() -> None:
 
 def test_null_in_a_log_is_read_as_nan() -> None:
     deal, agent = make_epoch(1, 4, 12, accept=1.0)
-    deals, states, _ = log_of([(deal, agent)])
+    deals, states, *_ = log_of([(deal, agent)])
     deals["pi_a"][3] = None
     (row,) = epochs_from_columns(deals, states, roster=make_roster(1, 4), types=TYPES, economy=ECONOMY)
     assert math.isnan(row["private_welfare"])
@@ -217,6 +225,7 @@ def test_an_epoch_without_proposals_is_undefined_and_not_zero() -> None:
         "toxic_among_mates",
         "toxic_outside",
         "coalition_trust",
+        "frozen_share",
         "income",
         "interactions",
         "proposals",
@@ -298,7 +307,7 @@ def test_what_a_tally_lacks_is_said_at_once() -> None:
     with pytest.raises(UsageError, match="s_plus"):
         tally_of([make_roster(1, 3)], ["spread"], economy={})
     deal, _ = make_epoch(1, 3, 4)
-    with pytest.raises(InvariantBroken, match="only interactions"):
+    with pytest.raises(InvariantBroken, match="only these kinds"):
         tally_of([make_roster(1, 3)], ["proposals"]).add(batch_of("agent_state", [make_epoch(1, 3, 4)[1]]))
     with pytest.raises(InvariantBroken, match="state of its agents"):
         tally_of([make_roster(1, 3)], ["proposals"]).epoch(batch_of("interaction", [deal]))
@@ -389,6 +398,8 @@ def test_a_reason_is_the_metric_s_own_where_proposals_have_nothing_to_do_with_it
     assert reason_for("incoherence", refused, [sure]).startswith("no replayed decision was ever wrong")
     nobody = make_epoch(3, 5, 30)
     nobody[1]["active"][:] = False
+    assert reason_for("market_price", epoch := make_epoch(3, 5, 30)) == "no work was paid for"
+    assert reason_for("market_surplus", epoch) == "no bounty was closed"
     assert reason_for("income", nobody) == "no agent was active"
 
 

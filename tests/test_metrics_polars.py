@@ -19,6 +19,7 @@ from mesocosm.env.events import EventBatch
 from mesocosm.log.files import events_path
 from mesocosm.log.read import read_log
 from mesocosm.log.write import LogSet, LogWriter
+from mesocosm.metrics.tally import TALLIED
 from mesocosm.runner import drive as driving
 from mesocosm.runner.drive import Outcome, Plan, drive
 from mesocosm.runner.projections import account_of
@@ -81,7 +82,7 @@ def compare(each: Scenario, place: Path, monkeypatch: pytest.MonkeyPatch) -> Rec
     assert len(again.epochs) == len(outcome.rows[0])
     for row, expected in zip(outcome.rows[0], again.epochs, strict=True):
         assert_agree(row, expected, f"epoch {row['epoch']}")
-    tables = read_log(place).tables(["interaction", "agent_state", "replayed"])
+    tables = read_log(place).tables([*TALLIED, "agent_state"])
     account = account_of(tables, each, METRICS, METRICS)
     for row in account.types:
         assert_agree(row, again.epochs_by_type[row["epoch"]][row["type"]], f"epoch {row['epoch']}, {row['type']}")
@@ -100,6 +101,7 @@ def compare(each: Scenario, place: Path, monkeypatch: pytest.MonkeyPatch) -> Rec
         ("baseline", ["simulation.epochs=3"]),
         ("adversarial_attack", ["simulation.epochs=5", "governance.random_audit.probability=0.2"]),
         ("status_game", ["simulation.epochs=4", "payoff.w_rep=0.5", "payoff.settle_on=outcome"]),
+        ("marketplace", ["simulation.epochs=3"]),
         ("baseline", ["simulation.epochs=4", "population.turnover=0.3", "population.capacity=9", "payoff.rho_a=0.4"]),
     ],
 )

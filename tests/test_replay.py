@@ -249,7 +249,7 @@ def test_flipped_bytes_of_a_log_with_every_event_are_detected_and_located(small:
 def test_a_log_of_another_model_keeps_its_hashes_but_is_not_re_simulated(small: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     forge(small, other, lambda record: record["kind"] == "header" and record.update(model="mesocosm-0"))
-    with pytest.raises(UsageError, match="'mesocosm-0', and this is 'mesocosm-3': its hashes can be verified"):
+    with pytest.raises(UsageError, match="'mesocosm-0', and this is 'mesocosm-4': its hashes can be verified"):
         mc.replay(other)
     assert mc.replay(other, verify=False).complete
 

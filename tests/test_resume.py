@@ -222,7 +222,7 @@ def test_a_run_of_another_model_does_not_go_on_here(wholes: dict[str, Whole], tm
     forge(path, path, lambda record: record["kind"] == "header" and record.update(model="mesocosm-0"))
     os.truncate(path, 40_000)
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="started by model 'mesocosm-0', and this is 'mesocosm-3'"):
+    with pytest.raises(UsageError, match="started by model 'mesocosm-0', and this is 'mesocosm-4'"):
         resume(tmp_path / "cut")
     assert path.read_bytes() == before
 

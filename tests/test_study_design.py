@@ -278,6 +278,16 @@ def test_verdicts_mirror_and_never_contradict_their_interval(
     assert len(f"True social welfare {found.words}.") <= 160
 
 
+def test_without_seeds_enough_to_tell_anything_no_effect_is_not_shown_either() -> None:
+    few = made(0.001, 0.0001, n=4)
+    assert verdict_of(few, 0.1, "falls", adjusted=0.125, interval=(-0.1, 0.1)).kind is VerdictKind.NONE
+    found = verdict_of(few, 0.1, "falls", adjusted=0.125, interval=(-0.1, 0.1), can_tell=False)
+    assert (found.kind, found.expectation) == (VerdictKind.UNDECIDED, Expectation.OPEN)
+    assert found.fresh_seeds == 6, "fewer could tell nothing either"
+    real = verdict_of(few, 0.1, None, can_tell=False)
+    assert (real.kind, real.direction) == (VerdictKind.UNDECIDED, "")
+
+
 def test_another_expectation_is_refused() -> None:
     with pytest.raises(UsageError, match="Did you mean rises"):
         verdict_of(made(0.1, 0.1), 0.1, "rise")

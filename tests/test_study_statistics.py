@@ -308,6 +308,35 @@ def test_five_seeds_are_too_few_for_any_family_and_six_are_not() -> None:
     assert not max_t(np.full((2, 8), math.nan)).can_reject()
 
 
+@pytest.mark.parametrize(("n", "confidence"), [(3, 0.95), (5, 0.95), (3, 0.8), (5, 0.99)])
+def test_an_interval_of_seeds_too_few_is_no_narrower_than_bonferronis(n: int, confidence: float) -> None:
+    table = RANDOM.normal(0.0, 1.0, (3, n))
+    found = max_t(table, confidence=confidence)
+    assert not found.can_reject(1.0 - confidence)
+    for arm, row in enumerate(table):
+        half = scipy.stats.t.ppf(1.0 - (1.0 - confidence) / 6, n - 1) * scipy.stats.sem(row)
+        assert found.high[arm] - row.mean() >= half * (1 - 1e-12)
+        assert row.mean() - found.low[arm] >= half * (1 - 1e-12)
+    wider = max_t(table, confidence=0.995)
+    assert (wider.high > found.high).all(), "more confidence takes a wider interval"
+
+
+def test_few_differences_that_are_all_the_same_have_no_simultaneous_interval() -> None:
+    found = max_t([[0.3, 0.3, 0.3], [0.0, 0.0, 0.0]])
+    assert found.low.tolist() == [-math.inf, 0.0]
+    assert found.high.tolist() == [math.inf, 0.0]
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_intervals_of_few_seeds_cover_as_often_as_they_say(n: int) -> None:
+    chance = np.random.default_rng(12)
+    missed = sum(
+        bool(((family.low > 0) | (family.high < 0)).any())
+        for family in (max_t(chance.normal(size=(2, n))) for _ in range(600))
+    )
+    assert scipy.stats.binomtest(missed, 600).proportion_ci(0.99).low <= 0.05, missed
+
+
 def test_simultaneous_intervals_of_one_arm_are_about_students_and_of_many_are_wider() -> None:
     table = np.random.default_rng(6).normal(0.2, 1.0, (6, 40))
     one, six = max_t(table[:1]), max_t(table)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from mesocosm.analysis.aggregation import result_of
-from mesocosm.analysis.study_plan import MANIFEST, StudyPlan, amendments, missing_cells, plan_study, play_study
+from mesocosm.analysis.registration import MANIFEST, amendments, expected_of, write_expected
+from mesocosm.analysis.study_plan import StudyPlan, missing_cells, plan_study, play_study
 from mesocosm.config.load import load_scenario, with_overrides
 from mesocosm.config.study import study_from_dict
 from mesocosm.errors import MesocosmError, UsageError
@@ -23,7 +24,7 @@ from mesocosm.log.files import is_abandoned
 from mesocosm.runner import table
 from mesocosm.runner.cells import Cell, CellStore, decode_cell, name_cells
 from mesocosm.runner.drive import Plan, drive
-from mesocosm.runner.sweep import in_shard
+from mesocosm.runner.sweep import FIRST_STEPS, _first_soon, in_shard
 from mesocosm.runner.table import blocks_of, run_all
 
 STUDY: dict[str, Any] = {
@@ -153,7 +154,7 @@ def test_a_shard_that_cannot_be_is_refused(tmp_path: Path, shard: tuple[int, int
 
 def test_merging_what_is_no_sweep_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    with pytest.raises(MesocosmError, match="no cells of a sweep"):
+    with pytest.raises(UsageError, match="no cells of a sweep"):
         play_study(small(), tmp_path / "here", merge=[tmp_path / "other"])
 
 
@@ -168,6 +169,21 @@ def test_blocks_hold_every_run_once_and_are_about_equal(monkeypatch: pytest.Monk
         assert sorted(place for block in blocks for place in block) == list(range(len(pairs)))
         assert max(map(len, blocks)) - min(map(len, blocks)) <= 2
         assert len(blocks) % parts == 0
+
+
+def test_the_first_blocks_are_short_so_that_something_is_kept_within_seconds() -> None:
+    base = load_scenario("baseline")
+    pairs = [(base, seed) for seed in range(1800)]
+    for workers in (1, 2, 4):
+        blocks = list(blocks_of(pairs, workers))
+        soon = _first_soon(pairs, blocks, workers)
+        assert sorted(place for block in soon for place in block) == list(range(1800))
+        sizes = [table.work_of(pairs, block) for block in soon]
+        assert max(sizes) <= 500_000
+        if max(table.work_of(pairs, block) for block in blocks) >= FIRST_STEPS:
+            assert max(sizes[:workers]) <= max(sizes) / 3 + 500
+    few = [[0, 1], [2]]
+    assert _first_soon(pairs, few, 2) == few, "what is short anyway is not parted"
 
 
 def test_pairs_of_any_structure_run_together_in_their_own_order() -> None:
@@ -339,6 +355,84 @@ def test_a_change_of_mind_before_the_first_run_is_nobodys_business(tmp_path: Pat
     play_study(small(), tmp_path, shard=(10**6, 10**6))
     play_study(small(expect="falls"), tmp_path)
     assert amendments(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"arms": {"audit": {"governance.random_audit.probability": 0.5}, "tax": STUDY["arms"]["tax"]}},
+         ["what is played as audit changed on"]),
+        ({"set": {"payoff.h": 3.0}}, ["set changed from {} to", "what is played as base, audit, tax changed on"]),
+        ({"epochs": 3}, ["epochs changed from 2 to 3", "what is played as base, audit, tax changed"]),
+        ({"metrics": ["brier"]}, ["metrics changed from [] to"]),
+        ({"settings": {"harsh": {"payoff.h": 3.0}}}, ["settings changed from"]),
+        ({"interval": "bca", "seeds": 40}, ["interval changed from t to bca", "seeds changed"]),
+        ({"robustness": None}, ["robustness changed from"]),
+    ],
+)  # fmt: skip
+def test_what_an_arm_is_cannot_change_unnoticed(changes: dict[str, Any], told: list[str], tmp_path: Path) -> None:
+    play_study(small(), tmp_path)
+    write_expected(tmp_path, expected_of(small(**changes).design), 30)
+    found = amendments(tmp_path)
+    assert len(found) == len(told)
+    for text, expected in zip(found, told, strict=True):
+        assert expected in text
+        assert "when 30 runs were there already" in text
+
+
+def test_a_scenario_file_edited_under_the_same_name_is_noticed(tmp_path: Path) -> None:
+    base = load_scenario("baseline")
+    for h in (2.0, 3.0):
+        changed = with_overrides(base, [f"payoff.h={h}"])
+        write_expected(tmp_path, expected_of(study_from_dict(STUDY, changed)), 5)
+    assert "what is played as base, audit, tax changed" in amendments(tmp_path)[-1]
+
+
+def test_a_merge_carries_over_what_was_expected_where_the_runs_come_from(tmp_path: Path) -> None:
+    play_study(small(expect="falls"), tmp_path / "old")
+    play_study(small(expect="rises"), tmp_path / "new", merge=[tmp_path / "old"])
+    (told,) = amendments(tmp_path / "new")
+    cells = len(contents(tmp_path / "old"))
+    assert f"expect changed from falls to rises on {time.strftime('%Y')}" in told
+    assert f"when {cells} runs were taken from {tmp_path / 'old'}" in told
+    lines = [json.loads(line) for line in (tmp_path / "new" / MANIFEST).read_text().splitlines()]
+    assert [line["cells_then"] for line in lines if "registered" in line] == [cells]
+
+
+def test_a_merge_carries_over_what_was_amended_before(tmp_path: Path) -> None:
+    play_study(small(expect="falls"), tmp_path / "old")
+    play_study(small(), tmp_path / "old")
+    play_study(small(), tmp_path / "new", merge=[tmp_path / "old"])
+    (told,) = amendments(tmp_path / "new")
+    assert told.startswith(f"in {tmp_path / 'old'}, expect changed from falls to either")
+
+
+def test_shards_that_expected_the_same_merge_without_a_word(tmp_path: Path) -> None:
+    for number in (1, 2):
+        play_study(small(), tmp_path / str(number), shard=(number, 2))
+    play_study(small(), tmp_path / "all", merge=[tmp_path / "1", tmp_path / "2"])
+    assert amendments(tmp_path / "all") == []
+
+
+def test_a_manifest_that_is_gone_is_told(tmp_path: Path) -> None:
+    play_study(small(), tmp_path)
+    (tmp_path / MANIFEST).unlink()
+    assert amendments(tmp_path) == ["nothing tells what was expected before the first run"]
+    play_study(small(), tmp_path)
+    (told,) = amendments(tmp_path)
+    assert "what had been before is not known" in told
+    play_study(small(), tmp_path / "new", merge=[tmp_path])
+    assert "what had been before is not known" in amendments(tmp_path / "new")[0]
+
+
+@pytest.mark.parametrize("harm", [b"{", b"\xff\xfe\n", b"[]\n", b'{"registered": {"base": "x"'])
+def test_a_manifest_that_cannot_be_read_is_told(tmp_path: Path, harm: bytes) -> None:
+    play_study(small(), tmp_path)
+    data = (tmp_path / MANIFEST).read_bytes()
+    (tmp_path / MANIFEST).write_bytes(data + harm)
+    assert "1 line of manifest.jsonl cannot be read" in amendments(tmp_path)[0]
+    play_study(small(expect="falls"), tmp_path)
+    assert "expect changed from either to falls" in amendments(tmp_path)[1], "what came later is whole"
 
 
 def test_shards_part_the_cells() -> None:

@@ -15,6 +15,7 @@ from made_up import (
     Table,
     batch_of,
     every_metric,
+    make_bounties,
     make_epoch,
     make_replays,
     make_roster,
@@ -285,6 +286,7 @@ def run_of(names: list[str], shapes: list[list[tuple[int, int, int]]], by_type: 
         made = [make_epoch(*shape) for shape in each]
         tally.add(batch_of("interaction", [deal for deal, _ in made], epoch))
         tally.add(batch_of("replayed", [make_replays(*shape) for shape in each], epoch))
+        tally.add(batch_of("bounty_closed", [make_bounties(*shape) for shape in each], epoch))
         totals = tally.epoch(batch_of("agent_state", [agent for _, agent in made], epoch))
         values = evaluate_metrics(totals, names)
         whole.add(totals, values)
@@ -314,9 +316,11 @@ def test_what_is_pooled_is_taken_of_all_epochs_as_if_they_were_one() -> None:
     found = at_replicate(whole.run_values(), 0)
     made = [make_epoch(*each[0]) for each in shapes]
     deal = {name: np.concatenate([np.asarray(one[name]) for one, _ in made]) for name in made[0][0] if name != "turn"}
-    replays = [make_replays(*each[0]) for each in shapes]
-    decided = {name: np.concatenate([one[name] for one in replays]) for name in replays[0]}
-    expected = slow(deal, made[-1][1], decided)
+    decided, closed = (
+        {name: np.concatenate([one[name] for one in tables]) for name in tables[0]}
+        for tables in ([make(*each[0]) for each in shapes] for make in (make_replays, make_bounties))
+    )
+    expected = slow(deal, made[-1][1], decided, closed)
     for name, value in found.items():
         near = 1e-7 if name.startswith("calibration_") else 1e-11
         assert value == pytest.approx(expected[name], abs=near, rel=near, nan_ok=True), name

@@ -31,9 +31,10 @@ from mesocosm.analysis.validation import (
 )
 from mesocosm.cli.main import main
 from mesocosm.config.load import bundled_scenarios, load_scenario
-from mesocosm.engine import bargain, learn, rails, settle
-from mesocosm.env import leniency
+from mesocosm.engine import bargain, identities, learn, rails, season, settle, trade
+from mesocosm.env import bidding, leniency, panel
 from mesocosm.errors import UsageError
+from mesocosm.governance import circuit_breaker
 from mesocosm.governance.circuit_breaker import CircuitBreaker
 from mesocosm.governance.random_audit import RandomAudit
 from trajectory import play
@@ -151,6 +152,31 @@ def _lavish_bucket(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rails.Rails, "start_step", start)
 
 
+def _idle_voters(patch: pytest.MonkeyPatch) -> None:
+    real = season._count_some
+
+    def count(batch: Any, rows: slice, weight_of: Any, backs: Any, into: Any) -> None:
+        real(batch, rows, weight_of * np.where(backs[batch.world.code], 0.5, 1.0), backs, into)
+
+    patch.setattr(season, "_count_some", count)
+
+
+def _own_bid_paid(patch: pytest.MonkeyPatch) -> None:
+    """Pay the winner its own bid whatever the rule says."""
+    real = bidding.awarded
+    patch.setattr(trade, "awarded", lambda bidder, bid, offer, second: real(bidder, bid, offer, second * 0))
+
+
+def _errs_together(patch: pytest.MonkeyPatch) -> None:
+    """Let the first verifier speak for all in half of all cases."""
+    real = panel.votes_of
+
+    def fewer(right: Any, together: Any, own: Any, rule: Any) -> Any:
+        return real(right, together - 0.5, own, rule)
+
+    patch.setattr(trade, "votes_of", fewer)
+
+
 BROKEN: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "the joint bar": ("pigou", _times(bargain, "joint_bar", 1.1)),
     "the counterparty's bar": ("pigou", _times(bargain, "own_bar", 1.1)),
@@ -166,8 +192,15 @@ BROKEN: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "noise in an order flow": ("kyle", _loud_scores),
     "what the informed know": ("glosten_milgrom", _half_informed),
     "Bayes' rule after an answer": ("price_path", _stubborn),
+    "how far a bid is shaded": ("procurement", _times(bidding, "equilibrium_bid", 0.9)),
+    "what the others' bids are": ("procurement", _own_bid_paid),
+    "how many verifiers are right": ("verifier_panel", _errs_together),
     "the breaker's threshold": ("bookkeeping", _nervous_breaker),
+    "the mean of a window": ("breaker_window", _times(circuit_breaker, "window_mean", 1.1)),
+    "the evidence in a signal": ("breaker_cusum", _times(circuit_breaker, "likelihood_step", 1.2)),
     "the refill of a bucket": ("bookkeeping", _lavish_bucket),
+    "what an identity brings": ("sybil_stake", _times(identities, "accepted_proposals", 0.9)),
+    "who casts ballots": ("sybil_stake", _idle_voters),
 }
 
 

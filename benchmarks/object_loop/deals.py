@@ -36,17 +36,19 @@ def trade(play: Play, agents: list[Agent]) -> None:
 
 def propose(play: Play, agents: list[Agent]) -> list[Deal]:
     """Ask agents for proposals; all decide on the same state."""
-    made: list[tuple[Agent, Agent, float, Choice, float]] = []
+    made: list[tuple[Agent, Agent, float, Choice, tuple[float, float]]] = []
+    barred = {agent.slot for lever in play.levers for agent in agents if not lever.may_propose(agent)}
     for agent in agents:
-        allowed = [lever.may_propose(agent) for lever in play.levers]
-        if agent.frozen_until > play.step or not all(allowed):
+        if agent.frozen_until > play.step or agent.slot in barred:
             continue
         x = play.draws.uniform(Purpose.DIFFICULTY, agent.slot)
         others = candidates(play, agent)
-        ahead = foretell(play, agent)
+        ahead = foretell(play, agent, others)
         choice = agent.mind.propose(Meeting(agent, others, x, play.step, play.rule, ahead))
         if choice is not None and may_propose(play, agent):
-            made.append((agent, others[choice.candidate], x, choice, ahead.passes_bad[choice.disguise]))
+            told = ahead[choice.candidate]
+            passes = told.passes_good, told.passes_bad[choice.disguise]
+            made.append((agent, others[choice.candidate], x, choice, passes))
     for agent, *_ in made:
         agent.proposed += 1
     return [draw(play, *proposal) for proposal in made]
@@ -65,14 +67,17 @@ def candidates(play: Play, agent: Agent) -> list[Agent]:
     return [play.crowd[k + (k >= agent.place)] for k in both]
 
 
-def foretell(play: Play, agent: Agent) -> Foresight:
-    """What levers make an agent expect of its proposals; agents that do not learn expect nothing of them."""
+def foretell(play: Play, agent: Agent, others: list[Agent]) -> list[Foresight]:
+    """What levers make an agent expect of proposals to others; agents that do not learn expect nothing of them."""
     if not (agent.mind.learns and play.levers):
-        return play.nothing_ahead
-    ahead = nothing_ahead(len(play.rule.disguise_menu))
-    for lever in play.levers:
-        lever.foresee(agent, ahead)
-    return ahead
+        return [play.nothing_ahead] * len(others)
+    told = []
+    for other in others:
+        ahead = nothing_ahead(len(play.rule.disguise_menu))
+        for lever in play.levers:
+            lever.foresee(agent, other, ahead)
+        told.append(ahead)
+    return told
 
 
 def may_propose(play: Play, agent: Agent) -> bool:
@@ -90,7 +95,7 @@ def may_propose(play: Play, agent: Agent) -> bool:
     return True
 
 
-def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice, passes_bad: float) -> Deal:
+def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice, passes: tuple[float, float]) -> Deal:
     """What the proposal would lead to, what it shows of that, and what the counterparty makes of it."""
     rule, draws = play.in_force, play.draws
     effort, disguise = rule.effort_menu[choice.effort], rule.disguise_menu[choice.disguise]
@@ -120,13 +125,15 @@ def draw(play: Play, a: Agent, b: Agent, x: float, choice: Choice, passes_bad: f
         c_a=c_a,
         c_b=c_b,
         leniency=a.leniency_of(b, rule.leniency),
-        passes_bad=passes_bad,
+        passes=passes,
     )
 
 
 def answer(play: Play, deals: list[Deal]) -> None:
     """Counterparties answer; freezes, then rails, then levers come before what they want."""
     limit = play.rule.max_interactions_per_step
+    for lever in play.levers:
+        lever.before_answers(deals)
     for deal in play.in_order(deals):
         a, b = deal.a, deal.b
         admitted = [lever.admits(deal) for lever in play.levers]
@@ -168,8 +175,9 @@ def learn_from_answer(play: Play, deal: Deal) -> None:
         return
     rule, if_good, if_bad = play.rule, play.evidence.good, play.evidence.bad[deal.level]
     q = outcome_chance(rule, deal.effort, a.skill, deal.x)
-    through = q + (1.0 - q) * deal.passes_bad
-    q = q / through if through > 0.0 else q  # of the deals that levers let through
+    passes_good, passes_bad = deal.passes
+    through = q * passes_good + (1.0 - q) * passes_bad
+    q = q * passes_good / through if through > 0.0 else q  # of the deals that levers let through
 
     def yes(bar: float) -> float:
         """Chance of a yes from a partner that judges by a bar, as far as the initiator knows."""

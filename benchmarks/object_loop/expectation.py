@@ -145,11 +145,13 @@ class Expectation:
         cost = {(d, e): self._cost(prospect, d, e, q[e]) for d in disguises for e in efforts}
         best = Terms(-math.inf, 0, 0, 0)
         for t in transfers:
-            a_good = self._accepts(prospect, self.evidence.good, t)
-            good = a_good * (u_good - self.paid[t])
+            passes = prospect.ahead.passes_taking if self.tau[t] < 0.0 else 1.0
+            paid = self.paid[t] + prospect.ahead.sanction
+            a_good = self._accepts(prospect, self.evidence.good, t) * prospect.ahead.passes_good * passes
+            good = a_good * (u_good - paid)
             for d in disguises:
-                a_bad = self._accepts(prospect, self.evidence.bad[d], t) * prospect.ahead.passes_bad[d]
-                bad = a_bad * (u_bad[d] - self.paid[t])
+                a_bad = self._accepts(prospect, self.evidence.bad[d], t) * prospect.ahead.passes_bad[d] * passes
+                bad = a_bad * (u_bad[d] - paid)
                 gap, a_gap = good - bad, a_good - a_bad
                 for e in efforts:
                     value = bad + q[e] * gap - cost[d, e] * (a_bad + q[e] * a_gap)
@@ -163,12 +165,14 @@ class Expectation:
         q = self._quality(prospect, 0)
         best = Terms(-math.inf, 0, 0, 0)
         for t in range(len(self.tau)):
+            passes = prospect.ahead.passes_taking if self.tau[t] < 0.0 else 1.0
             a_good = 1.0 if prospect.is_mate else self._accepts(prospect, self.evidence.good, t)
+            a_good *= prospect.ahead.passes_good * passes
             for d, look in enumerate(self.evidence.bad):
                 a_bad = 1.0 if prospect.is_mate else self._accepts(prospect, look, t)
-                a_bad *= prospect.ahead.passes_bad[d]
+                a_bad *= prospect.ahead.passes_bad[d] * passes
                 harm = (1.0 - q) * (1.0 - look.expected_p) * rule.h
-                cost = self.paid[t] + self._toil(prospect, d, 0)
+                cost = self.paid[t] + prospect.ahead.sanction + self._toil(prospect, d, 0)
                 value = harm * a_bad - rule.harm_cost_weight * cost * (a_bad + q * (a_good - a_bad))
                 if value > best.value:
                     best = Terms(value, 0, d, t)
@@ -194,14 +198,18 @@ class Expectation:
 
     def _good(self, prospect: Prospect) -> float:
         """u + V - fines, before what is paid, if the outcome is good."""
-        known, p = self._known(prospect), self.evidence.good.expected_p
-        seen = known - self._misread(prospect) + (1.0 - known) * p
-        return self.pays_good + self._value_of_trust(prospect, seen) - prospect.ahead.fine_good
+        known, misread, p = self._known(prospect), self._misread(prospect), self.evidence.good.expected_p
+        ahead, cleared = prospect.ahead, known - misread
+        seen = cleared + (1.0 - known) * p
+        told = cleared * ahead.acclaim - ahead.misread * ahead.forfeit
+        return self.pays_good + self._value_of_trust(prospect, seen) - (ahead.fine_good - told)
 
     def _bad(self, prospect: Prospect, d: int) -> float:
         """The same if it is bad, under a level of disguise."""
-        seen = self._misread(prospect) + (1.0 - self._known(prospect)) * self.evidence.bad[d].expected_p
-        return self.pays_bad[d] + self._value_of_trust(prospect, seen) - prospect.ahead.fine_bad[d]
+        known, misread, ahead = self._known(prospect), self._misread(prospect), prospect.ahead
+        seen = misread + (1.0 - known) * self.evidence.bad[d].expected_p
+        told = misread * ahead.acclaim - (known - misread) * ahead.forfeit
+        return self.pays_bad[d] + self._value_of_trust(prospect, seen) - (ahead.fine_bad[d] - told)
 
     def _known(self, prospect: Prospect) -> float:
         """Chance that the candidate learns the outcome, by itself or through levers."""
@@ -226,7 +234,7 @@ class Expectation:
         trust, weight = prospect.trust, prospect.weight
         moved = (trust * weight + outcome) / (weight + 1.0)
         gain = chance(moved, STANDARD_LOOK, STANDARD_BAR) - chance(trust, STANDARD_LOOK, STANDARD_BAR)
-        value: float = self.rule.patience * prospect.usual_payoff * gain
+        value: float = self.rule.patience * prospect.usual_payoff * prospect.ahead.keeps * gain
         return value
 
     def _pays(self, p_seen: float, p_settled: float, attention: float) -> float:

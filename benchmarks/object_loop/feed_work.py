@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.object_loop.expectation import outcome_chance
+from benchmarks.object_loop.looks import total
 from benchmarks.object_loop.minds import SHARE_OF_BUDGET
-from benchmarks.object_loop.scalar import exp, micro
+from benchmarks.object_loop.scalar import MICRO, exp, log, micro
 from benchmarks.object_loop.society import Agent, Post, Task
 from mesocosm.rng import Purpose
 
@@ -28,6 +29,7 @@ TOOLS = {
     "moderator": {"flag", "reply", "vote"},
 }
 WAITS_FOR = {"planner": "pending", "worker": "planned", "verifier": "submitted"}
+WRITES = {"post", "reply"}
 FEED_ACTIONS = {"post", "reply", "vote", "flag"}
 SUBMISSION = LOOKING = 1 << 40  # counters apart from those of agents
 OPENING = 1 << 41
@@ -48,9 +50,11 @@ class Action:
 
 def act(play: Play, agents: list[Agent]) -> None:
     """Let agents decide on the same state, then carry out what the rails allow."""
-    decided = [decide(play, agent) for agent in agents]
+    price = total([lever.message_price() for lever in play.levers])
+    decided = [decide(play, agent, price) for agent in agents]
     idle = {"pass"} if play.has_feed else {"pass", *FEED_ACTIONS}
-    allowed = [action for action in decided if action.kind not in idle and may_act(play, action)]
+    allowed = [action for action in decided if action.kind not in idle and may_act(play, action, price)]
+    charge(play, [action.agent for action in allowed if action.kind in WRITES], price)
     for action in allowed:
         action.agent.acted += 1
     by_kind: dict[str, list[Action]] = {}
@@ -72,8 +76,11 @@ def act(play: Play, agents: list[Agent]) -> None:
     reject(play, [action for action in no if action.task and heard.get(action.task.number) == action.agent.slot])
 
 
-def decide(play: Play, agent: Agent) -> Action:
-    """One agent's action: task work first, else the feed, as its role's tools and the rates allow."""
+def decide(play: Play, agent: Agent, price: float) -> Action:
+    """One agent's action: task work first, else the feed, as its role's tools and the rates allow.
+
+    Who would write, but not at that price, passes.
+    """
     rule, mind, draws = play.rule, agent.mind, play.draws
     task = offered(play, agent) if play.has_tasks else None
     place = in_focus(play, agent) if play.has_feed else None
@@ -99,7 +106,30 @@ def decide(play: Play, agent: Agent) -> Action:
         action.kind = "reply"
     elif can_vote and luck < replies + rule.vote_rate:
         action.kind = "vote"
+    if action.kind in WRITES and not is_worth(play, agent, price):
+        action.kind = "pass"
     return action
+
+
+def is_worth(play: Play, agent: Agent, price: float) -> bool:
+    """Whether a message is worth its price to an agent: x ~ Exp(message_worth); who is blind to levers sees none."""
+    if price == 0.0 or agent.mind.blind:
+        return True
+    worth: float = -log(play.draws.uniform(Purpose.MESSAGE, agent.slot)) * play.rule.message_worth
+    return worth > price
+
+
+def charge(play: Play, writers: list[Agent], price: float) -> None:
+    """Take the price of messages from those who write them. Moves: author -> treasury."""
+    due = micro(price)
+    if due == 0:
+        return
+    for agent in writers:
+        play.books.pay_treasury(agent, due)
+        agent.spent += due
+        play.log("charged", agent=agent.slot, what="message", amount=due / MICRO)
+        for lever in play.levers:
+            lever.fired += lever.message_price() > 0.0
 
 
 def _trust(play: Play, agent: Agent, other: Agent) -> float:
@@ -155,15 +185,18 @@ def length_of(action: Action) -> int:
     """Characters of what an action writes."""
     if action.kind == "submit" and action.task is not None:
         return len(result_text(action.task))
-    return len(action.topic) if action.kind in ("post", "reply") else 0
+    return len(action.topic) if action.kind in WRITES else 0
 
 
-def may_act(play: Play, action: Action) -> bool:
+def may_act(play: Play, action: Action, price: float) -> bool:
     """Hold an action against the safety rails; what is refused becomes an event."""
-    rule, agent, writes = play.rule, action.agent, action.kind in ("post", "reply")
+    rule, agent, writes = play.rule, action.agent, action.kind in WRITES
+    due = micro(price) if writes else 0
     broken = ""
     if action.kind not in TOOLS[agent.role]:
         broken = "tool_allowlist"
+    elif due > 0 and due > min(agent.balance, micro(rule.budget_per_epoch) - agent.spent):
+        broken = "message_unpaid"
     elif writes and agent.posts >= rule.max_posts_per_epoch:
         broken = "max_posts_per_epoch"
     elif writes and play.step - agent.last_post < rule.min_time_between_posts:

@@ -15,7 +15,10 @@ class Foresight:
     Attributes   fine_good, fine_bad: credits to be lost afterwards if the outcome is good, or bad under a level of
                  disguise; passes_bad: chance that a bad one is let through to the counterparty; reveal: chance that
                  the outcome comes to light; misread: chance that it does, but wrongly; halts: (signal above which a
-                 deal is risky, credits that the risk costs).
+                 deal is risky, credits that the risk costs); forfeit: credits to be lost if the outcome comes to light
+                 as bad; acclaim: what it is worth that it comes to light as good; forgone: what a proposal costs in
+                 others that can then not be made; keeps: share of the worth of trust that levers leave; sanction:
+                 credits that dealing with this partner again costs, however it turns out.
     """
 
     fine_good: float
@@ -24,6 +27,13 @@ class Foresight:
     reveal: float
     misread: float
     halts: list[tuple[float, float]]
+    forfeit: float = 0.0
+    acclaim: float = 0.0
+    forgone: float = 0.0
+    keeps: float = 1.0
+    passes_taking: float = 1.0  # chance that any with a transfer below 0 is let through
+    sanction: float = 0.0
+    passes_good: float = 1.0  # chance that a good outcome is let through
 
 
 def nothing_ahead(levels: int) -> Foresight:

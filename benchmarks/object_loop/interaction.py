@@ -32,7 +32,7 @@ class Deal:
     c_a: float
     c_b: float
     leniency: float  # how likely a thought b to look at its own gain alone
-    passes_bad: float  # how likely a thought levers to let it through if it turned out badly
+    passes: tuple[float, float]  # how likely a thought levers to let it through, if good and if bad
     reason: str = "declined"
     seq: int = -1
     cause: int = -1

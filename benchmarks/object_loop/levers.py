@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.object_loop.breaker import CircuitBreaker
 from benchmarks.object_loop.foresight import Foresight, believed, usual_payoff
 from benchmarks.object_loop.interaction import Deal
-from benchmarks.object_loop.scalar import MICRO
+from benchmarks.object_loop.lever import Lever
+from benchmarks.object_loop.penalty import CollusionPenalty
+from benchmarks.object_loop.pledges import Bonds, Staking, tell_slashed
+from benchmarks.object_loop.scalar import MICRO, micro
+from benchmarks.object_loop.scrutiny import ModeratorAgent, TransparencyLedger
 from benchmarks.object_loop.society import Agent
-from mesocosm.rng import lever_purpose
 
 if TYPE_CHECKING:
     from benchmarks.object_loop.play import Play
-
-WINDOW = 10
-
-
-class Lever:
-    """A rule of governance with its parameters, playing in one society.
-
-    Attributes   fired: how often it did something in this epoch.
-    """
-
-    name = ""
-    phase = 50
-
-    def __init__(self, play: Play, params: dict[str, Any]) -> None:
-        self.play = play
-        self.params = params
-        self.purpose = lever_purpose(self.name)
-        self.second_purpose = lever_purpose(self.name, 1)
-        self.fired = 0
-
-    def salt(self) -> int:
-        """A number mixed into the seed of every draw; 0 for none."""
-        return 0
-
-    def internalise(self) -> tuple[float, float]:
-        """How much more of the harm to others each side feels."""
-        return 0.0, 0.0
-
-    def cost(self, tau: float) -> float:
-        """Credits that each side pays if the deal is accepted."""
-        return 0.0
-
-    def foresee(self, agent: Agent, ahead: Foresight) -> None:
-        """Add what the agent should expect of an own proposal beside its cost."""
-
-    def may_propose(self, agent: Agent) -> bool:
-        """Whether the agent may propose now."""
-        return True
-
-    def admits(self, deal: Deal) -> bool:
-        """Whether the proposal may be put to the counterparty."""
-        return True
-
-    def on_settle(self, deals: list[Deal]) -> None:
-        """Look at the deals of a turn that have just been settled."""
-
-    def on_epoch(self, agents: list[Agent]) -> None:
-        """Act at the end of an epoch."""
 
 
 class Redraw(Lever):
@@ -90,7 +45,7 @@ class Oracle(Lever):
         self.fired += not passes
         return passes
 
-    def foresee(self, agent: Agent, ahead: Foresight) -> None:
+    def foresee(self, agent: Agent, other: Agent, ahead: Foresight) -> None:
         """Bad outcomes pass with what is left of the reach."""
         ahead.passes_bad = [chance * (1.0 - self.params["reach"]) for chance in ahead.passes_bad]
 
@@ -101,11 +56,61 @@ class BandwidthCap(Lever):
     name = "bandwidth_cap"
     phase = 10
 
+    def foresee(self, agent: Agent, other: Agent, ahead: Foresight) -> None:
+        """With l proposals left for s steps, one more costs 1 - l / s of a usual payoff; nothing where l >= s."""
+        steps = self.play.rule.steps_per_epoch
+        left_of_epoch = steps - self.play.step % steps
+        left = max(self.params["max_actions"] - agent.proposed, 0)
+        ahead.forgone += max(1.0 - left / left_of_epoch, 0.0) * usual_payoff(self.play.rule, agent)
+
     def may_propose(self, agent: Agent) -> bool:
         """Whether the agent has any left."""
         allowed = agent.proposed < self.params["max_actions"]
         self.fired += not allowed
         return bool(allowed)
+
+
+class SybilCap(Lever):
+    """So many identities an owner; in this loop everybody has one."""
+
+    name = "sybil_cap"
+    phase = 11
+
+
+class IdentityCost(Lever):
+    """A price on further identities; in this loop nobody has any."""
+
+    name = "identity_cost"
+    phase = 12
+
+
+class Probation(Lever):
+    """Newcomers propose little, and nothing that takes from the counterparty."""
+
+    name = "probation"
+    phase = 11
+
+    def may_propose(self, agent: Agent) -> bool:
+        """Whether the agent is past it, or has any left."""
+        allowed = not self._binds(agent) or agent.proposed < self.params["max_proposals"]
+        self.fired += not allowed
+        return bool(allowed)
+
+    def admits(self, deal: Deal) -> bool:
+        """Nothing that takes from the counterparty."""
+        passes = not (self._binds(deal.a) and deal.tau < 0.0)
+        self.fired += not passes
+        return passes
+
+    def foresee(self, agent: Agent, other: Agent, ahead: Foresight) -> None:
+        """What takes from the counterparty does not pass."""
+        if self._binds(agent):
+            ahead.passes_taking = 0.0
+
+    def _binds(self, agent: Agent) -> bool:
+        since = agent.arrival_epoch
+        counts = since > 0 or self.params["founders"] == "yes"
+        return bool(counts and self.play.epoch - since < self.params["epochs"])
 
 
 class ExternalityInternalisation(Lever):
@@ -140,11 +145,33 @@ class TransactionTax(Lever):
         self.fired += sum(deal.accepted and self.cost(deal.tau) > 0.0 for deal in deals)
 
 
+class MessageTax(Lever):
+    """Every post and every reply has a price."""
+
+    name = "message_tax"
+    phase = 25
+
+    def message_price(self) -> float:
+        """The price."""
+        price: float = self.params["price"]
+        return price
+
+
 class ReputationDecay(Lever):
     """Standing fades."""
 
     name = "reputation_decay"
     phase = 40
+
+    def foresee(self, agent: Agent, other: Agent, ahead: Foresight) -> None:
+        """The part of the other's trust that rests on standing, s / (s + n), is about to lose its decay: the more of
+        the epoch is over, the more.
+        """
+        rule, step = self.play.rule, self.play.step
+        over = (step % rule.steps_per_epoch) / rule.steps_per_epoch
+        fades = (1.0 - self.params["decay"]) * over
+        _, behind = other.trust_in(agent, rule.prior_strength)
+        ahead.keeps *= 1.0 - fades * rule.prior_strength / behind
 
     def on_epoch(self, agents: list[Agent]) -> None:
         """R <- decay * R."""
@@ -152,6 +179,19 @@ class ReputationDecay(Lever):
             faded = agent.reputation * self.params["decay"]
             self.fired += faded != agent.reputation
             agent.reputation = faded
+
+
+class VoteNormalisation(Lever):
+    """A ballot counts at most so much, and a voter's say is split over its ballots."""
+
+    name = "vote_normalisation"
+    phase = 42
+
+    def weigh_ballot(self, weight: float, cast: int) -> float:
+        """(1 - s) w + s w / n, w capped."""
+        share: float = self.params["share"]
+        capped: float = min(weight, self.params["max_weight"])
+        return (1.0 - share) * capped + share * (capped / max(cast, 1))
 
 
 class RandomAudit(Lever):
@@ -172,30 +212,31 @@ class RandomAudit(Lever):
             self.deals[deal.a.slot] = self.deals.get(deal.a.slot, 0) + (deal.accepted and params["probability"] > 0.0)
         by_outcome = params["reads"] == "outcome"
         found: list[tuple[Deal, bool, float]] = []
+        slashed: list[tuple[Deal, int]] = []
         for deal in deals:
             if not deal.accepted or play.draws.uniform(self.purpose, deal.a.slot) >= params["probability"]:
                 continue
             self.audits[deal.a.slot] = self.audits.get(deal.a.slot, 0) + 1
             correct = play.draws.uniform(self.second_purpose, deal.a.slot) < params["accuracy"]
             bad = deal.good != correct if by_outcome else deal.traces.p < 0.5
-            fine = min(round(params["penalty"] * MICRO), max(deal.a.balance, 0)) if bad else 0
-            play.books.pay_treasury(deal.a, fine)
-            deal.fine += fine / MICRO
+            cash, from_stake = play.books.fine(deal.a, micro(params["penalty"]) if bad else 0)
+            deal.fine += (cash + from_stake) / MICRO
             deal.inspected, deal.audited, deal.told_good = True, by_outcome, not bad
-            found.append((deal, bad, fine / MICRO))
+            found.append((deal, bad, cash / MICRO))
+            slashed.append((deal, from_stake))
         for deal, bad, fined in found:
             v = 1 if deal.good else -1
             play.log("audited", deal.seq, agent=deal.a.slot, v=v, found=bad, fine=fined)
-        self.fired += len(found)
+        self.fired += len(found) + tell_slashed(play, "stake", slashed)
 
-    def foresee(self, agent: Agent, ahead: Foresight) -> None:
-        """An audit with the chance it believes in, and a fine that is never more than its balance."""
+    def foresee(self, agent: Agent, other: Agent, ahead: Foresight) -> None:
+        """An audit with the chance it believes in, and a fine that is never more than its balance and stake."""
         params, evidence = self.params, self.play.evidence
         if params["probability"] == 0.0:
             return
         met, of = self.audits.get(agent.slot, 0), self.deals.get(agent.slot, 0)
         chance = believed(self.play.rule, params["probability"], met, of)
-        due = chance * min(params["penalty"], max(agent.balance / MICRO, 0.0))
+        due = chance * min(params["penalty"], max(agent.balance / MICRO, 0.0) + agent.stake / MICRO)
         if params["reads"] == "outcome":
             finds_good, finds_bad = 1.0 - params["accuracy"], [params["accuracy"]] * len(evidence.bad)
             ahead.misread = (1.0 - chance) * ahead.misread + chance * (1.0 - params["accuracy"])
@@ -221,65 +262,12 @@ class Sham(Lever):
                 self.fired += 1
 
 
-class CircuitBreaker(Lever):
-    """Freezes agents whose last accepted proposals look too toxic."""
-
-    name = "circuit_breaker"
-    phase = 70
-
-    def __init__(self, play: Play, params: dict[str, Any]) -> None:
-        super().__init__(play, params)
-        self.ring: dict[int, list[float | None]] = {}
-        self.place: dict[int, int] = {}
-        self.risky: dict[int, int] = {}  # accepted proposals that looked worse than the threshold
-
-    def on_settle(self, deals: list[Deal]) -> None:
-        """Note 1 - p; freeze where ten of them average above the threshold."""
-        until = self.play.step + 1 + self.params["cool_down"]
-        tripped: list[tuple[Deal, float]] = []
-        for deal in deals:
-            if not deal.accepted:
-                continue
-            slot, toxic = deal.a.slot, 1.0 - deal.traces.p
-            ring = self.ring.setdefault(slot, [None] * WINDOW)
-            place = self.place.get(slot, 0)
-            ring[place] = toxic
-            self.place[slot] = (place + 1) % WINDOW
-            self.risky[slot] = self.risky.get(slot, 0) + (toxic > self.params["threshold"])
-            statistic = mean(ring)
-            if statistic is not None and statistic > self.params["threshold"]:
-                self.ring[slot] = [None] * WINDOW
-                deal.a.frozen_until = max(deal.a.frozen_until, until)
-                deal.a.freezes += 1
-                tripped.append((deal, statistic))
-        for deal, statistic in tripped:
-            self.play.log("frozen", deal.seq, agent=deal.a.slot, until_step=until, statistic=statistic)
-        self.fired += len(tripped)
-
-    def foresee(self, agent: Agent, ahead: Foresight) -> None:
-        """A deal that will probably look worse than the threshold costs its share of a freeze, which comes once a
-        window and loses cool_down usual payoffs.
-        """
-        rule, params = self.play.rule, self.params
-        risk = believed(rule, 1.0 / WINDOW, agent.freezes, self.risky.get(agent.slot, 0))
-        ahead.halts.append((params["threshold"], params["cool_down"] * usual_payoff(rule, agent) * risk))
-
-
-def mean(ring: Iterable[float | None]) -> float | None:
-    """Mean of a full window; None while it is not full."""
-    total = None
-    for value in ring:
-        if value is None:
-            return None
-        total = value if total is None else total + value
-    return None if total is None else total / WINDOW
-
-
 LEVERS: dict[str, type[Lever]] = {
     lever.name: lever
     for lever in (
-        Redraw, Oracle, BandwidthCap, ExternalityInternalisation, TransactionTax, ReputationDecay, RandomAudit, Sham,
-        CircuitBreaker,
+        Redraw, Oracle, BandwidthCap, ExternalityInternalisation, TransactionTax, MessageTax, ReputationDecay,
+        VoteNormalisation, RandomAudit, Staking, Bonds, Sham, CircuitBreaker, SybilCap, IdentityCost, Probation,
+        CollusionPenalty, TransparencyLedger, ModeratorAgent,
     )
 }  # fmt: skip
 

@@ -51,6 +51,7 @@ class Look:
     edges: list[float]  # the same, moved up by the number of the class
     expected_p: float = 0.0
     doubt: float = 0.0  # how often p is below one half
+    suspect: float = 0.0  # how often v_hat is below 0
 
 
 @dataclass(slots=True)
@@ -146,6 +147,7 @@ class Evidence:
         for look in classes:
             good = 0.5 * (1.0 + look.soft)
             look.expected_p, look.doubt = (1.0 + good) / 3.0, 0.75 - 0.5 * good
+            look.suspect = look.doubt
 
     def _read_scores(self, classes: list[Look]) -> None:
         """The link from v_hat to p, and what p is on average, and how often below one half, in each class."""
@@ -155,6 +157,7 @@ class Evidence:
             seen = [(self.slope * x + self.intercept, w) for x, w in score]
             look.expected_p = total([sigmoid(log_odds) * w for log_odds, w in seen])
             look.doubt = total([w for log_odds, w in seen if log_odds < 0.0])
+            look.suspect = total([w for x, w in score if x < 0.0])
 
     def _scores(self, look: Look) -> list[tuple[float, float]]:
         """Distribution of v_hat in a class, as points with weights: what agents expect to see."""

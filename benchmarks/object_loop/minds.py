@@ -47,7 +47,7 @@ class Meeting:
     x: float
     step: int
     rule: Any
-    ahead: Foresight
+    ahead: list[Foresight]  # by candidate
 
     def trust_in(self, k: int) -> float:
         """How much the agent trusts a candidate."""
@@ -65,7 +65,7 @@ class Meeting:
             x=self.x,
             skill=me.skill,
             usual_payoff=usual_payoff(rule, me),
-            ahead=self.ahead,
+            ahead=self.ahead[k],
         )
 
 
@@ -169,14 +169,14 @@ class Opportunistic(Mind):
         return 1.0 if (full - none) * reward > rule.effort_cost * task.difficulty else 0.0
 
     def propose(self, meeting: Meeting) -> Choice | None:
-        """The best deal with the better candidate, if it is worth anything."""
+        """The best deal with the better candidate, if it is worth anything, and more than keeping the proposal back."""
         if not meeting.others:
             return None
         rule = self.rule
         every = range(len(rule.effort_menu)), range(len(rule.disguise_menu)), range(len(rule.transfer_menu))
         best = [self.expects.best_response(meeting.prospect(k), *every) for k in range(len(meeting.others))]
         k = better([terms.value for terms in best])
-        return chosen(k, best[k]) if best[k].value > 0.0 else None
+        return chosen(k, best[k]) if best[k].value > meeting.ahead[k].forgone else None
 
     def accepts(self, offer: Offer) -> bool:
         """It must gain itself."""

@@ -11,7 +11,8 @@ from benchmarks.object_loop.chronicle import Event
 from benchmarks.object_loop.expectation import Expectation
 from benchmarks.object_loop.foresight import nothing_ahead
 from benchmarks.object_loop.interaction import Deal
-from benchmarks.object_loop.levers import Lever, levers_of
+from benchmarks.object_loop.lever import Lever
+from benchmarks.object_loop.levers import levers_of
 from benchmarks.object_loop.looks import evidence_of
 from benchmarks.object_loop.minds import MINDS, Mind
 from benchmarks.object_loop.scalar import GAMMA, WORD, Draws, logit, micro, mix, sigmoid
@@ -92,6 +93,17 @@ class Play:
         agent.reputation = value
         agent.prior = sigmoid(self.prior_logit + value)
 
+    def read_public_record(self, agent: Agent) -> None:
+        """Let what is on record of an agent move what strangers think of it: (w m0 + alpha) / (w + alpha + beta)."""
+        good = bad = 0.0
+        for lever in self.levers:
+            more_good, more_bad = lever.public_record(agent)
+            good, bad = good + more_good, bad + more_bad
+        if good + bad > 0.0:
+            strength = self.rule.prior_strength
+            start = sigmoid(self.prior_logit + agent.reputation)
+            agent.prior = (good + strength * start) / (good + bad + strength)
+
     def tasks_by_number(self) -> list[Task]:
         """Open tasks, the oldest first."""
         return sorted((task for task in self.board if task is not None), key=lambda task: task.number)
@@ -120,6 +132,11 @@ class Play:
         for agent in self.agents:
             agent.tokens = min(agent.tokens + rule.rate_limit_refill, rule.rate_limit_capacity)
             agent.dealings = 0
+        self.turn = 0
+        for lever in self.levers:
+            lever.on_step(self.agents)
+        for agent in self.crowd:
+            self.read_public_record(agent)
         if self.has_feed:
             self.feed.rank(rule.alpha, rule.beta)
         stride = 1 if rule.turns == "simultaneous" else MANY_TURNS
@@ -172,6 +189,8 @@ def salted(seed: int, levers: list[Lever]) -> int:
 def populate(play: Play) -> list[Agent]:
     """Everybody who is there from the start, those who will arrive, and spare slots."""
     scenario, rule = play.scenario, play.rule
+    if any(group.identities > 1 for group in (*scenario.agents, *scenario.population.arrivals)):
+        raise ValueError("the object loop plays no society in which somebody may have several identities")
     learns = scenario.adaptation == "learning"
     if learns:
         expects = Expectation(play.in_force, play.evidence, play.costs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.object_loop.feed_work import OPENING
+from benchmarks.object_loop.looks import total
+from benchmarks.object_loop.pledges import give_back
 from benchmarks.object_loop.scalar import MICRO, micro
 from benchmarks.object_loop.society import Agent, Task
 from mesocosm.rng import Purpose
@@ -48,6 +50,9 @@ def depart(play: Play) -> None:
             leaving.update(sorted(kind, key=lambda slot: luck[slot])[: item.count])
     leaving.update(slot for slot in luck if play.draws.uniform(Purpose.DEPART, TURNOVER + slot) < population.turnover)
     leavers = [agent for agent in play.crowd if agent.slot in leaving]
+    for deposit in ("stake", "bond"):
+        for agent in leavers:
+            give_back(play, agent, deposit, getattr(agent, deposit))
     for agent in leavers:
         play.log("departed", agent=agent.slot, balance=agent.balance / MICRO)
         play.books.commons += agent.balance
@@ -93,10 +98,10 @@ def end_epoch(play: Play) -> None:
         expire(play)
     for lever in play.levers:
         lever.on_epoch(play.agents)
+    ballots(play)
     for lever in play.levers:
         play.annotate("fired", lever=lever.name, count=lever.fired)
         lever.fired = 0
-    ballots(play)
     for agent in play.agents:
         for record in agent.memory.values():
             record.alpha *= play.rule.decay
@@ -105,7 +110,8 @@ def end_epoch(play: Play) -> None:
         if agent.arrival_epoch <= play.epoch:
             play.log(
                 "agent_state", agent=agent.slot, active=agent.active, reputation=agent.reputation,
-                balance=agent.balance / MICRO, proposed=agent.proposed, accepted=agent.accepted,
+                balance=agent.balance / MICRO, deposits=(agent.stake + agent.bond) / MICRO,
+                proposed=agent.proposed, accepted=agent.accepted,
                 votes_received=agent.votes_received, acted=agent.acted, refused=agent.refused, deals=agent.deals,
                 audits=agent.audits, freezes=agent.freezes, payoff_mean=agent.payoff_mean,
             )  # fmt: skip
@@ -134,8 +140,9 @@ def ballots(play: Play) -> None:
     rule = play.rule
     given = [0.0] * len(play.agents)
     cast = [0.0] * len(play.agents)
+    weight_of = {voter.slot: weight_of_ballots(play, voter) for voter in play.crowd}
     for voter in play.crowd:
-        weight = voter.mind.ballot_weight
+        weight = weight_of[voter.slot]
         for slot, record in voter.memory.items():
             rated = play.agents[slot]
             if voter.is_mate(rated):
@@ -146,18 +153,31 @@ def ballots(play: Play) -> None:
             sign = -1.0 if voter.mind.coalition else float((opinion > 0.0) - (opinion < 0.0))
             given[slot] += weight * sign
             cast[slot] += weight
-    for agent in play.crowd:
-        mates = mates_of(play, agent)
-        for column in (given, cast):
-            column[agent.slot] += agent.mind.ballot_weight * mates
+    for name in {agent.mind.name for agent in play.crowd if agent.mind.coalition}:
+        members = [agent.slot for agent in play.crowd if agent.mind.name == name]
+        everybody = total([weight_of[slot] for slot in members])
+        for slot in members:
+            given[slot] += everybody - weight_of[slot]
+            cast[slot] += everybody - weight_of[slot]
     for agent in play.crowd:
         mean = given[agent.slot] / cast[agent.slot] if cast[agent.slot] > 0.0 else 0.0
         moved = agent.reputation + rule.ballot_gain * mean
         play.set_reputation(agent, min(max(moved, -rule.bound), rule.bound))
 
 
-def mates_of(play: Play, agent: Agent) -> int:
-    """How many active mates of its coalition an agent has."""
-    if not agent.mind.coalition:
-        return 0
-    return sum(agent.is_mate(other) for other in play.crowd) - 1
+def weight_of_ballots(play: Play, voter: Agent) -> float:
+    """What each ballot of a voter counts: its policy's weight, as levers change it."""
+    weight = voter.mind.ballot_weight
+    n = ballots_cast(play, voter)
+    for lever in play.levers:
+        changed = lever.weigh_ballot(weight, n)
+        lever.fired += changed != weight and n > 0
+        weight = changed
+    return weight
+
+
+def ballots_cast(play: Play, voter: Agent) -> int:
+    """How many ballots a voter casts: on everybody it remembers, and on all its mates, known or not."""
+    strangers = sum(not voter.is_mate(play.agents[slot]) for slot in voter.memory)
+    mates = sum(voter.is_mate(other) for other in play.crowd if other is not voter)
+    return strangers + mates

@@ -33,6 +33,8 @@ def settle(play: Play, deals: list[Deal]) -> None:
         remember(play, deal)
     for deal in done:
         learn_from_deal(play, deal)
+    for deal in done:
+        play.read_public_record(deal.a)
     if play.keeps:
         logged = [play.event(deal.seq, "interaction", deal.cause, fields_of(deal)) for deal in deals]
         play.events[before:before] = logged

@@ -76,6 +76,8 @@ class Agent:
     frozen_until: int = 0
     task: Task | None = None
     balance: int = 0
+    stake: int = 0  # set aside for as long as it deals
+    bond: int = 0  # set aside for the deals of the epoch
     spent: int = 0
     memory: dict[int, Record] = field(default_factory=dict)
     opinions: dict[int, Opinion] = field(default_factory=dict)
@@ -198,8 +200,21 @@ class Books:
         agent.balance -= amount
         self.treasury += amount
 
+    def fine(self, agent: Agent, due: int) -> tuple[int, int]:
+        """Take a fine as far as the agent can pay: what came from its balance, then from its stake.
+
+        Moves    agent, stake -> treasury.
+        """
+        cash = min(due, max(agent.balance, 0))
+        rest = min(due - cash, agent.stake)
+        self.pay_treasury(agent, cash)
+        agent.stake -= rest
+        self.treasury += rest
+        return cash, rest
+
     def audit(self, agents: list[Agent], credit_limit: float) -> None:
         """Stop unless credits are conserved and nobody is overdrawn."""
-        held = sum(agent.balance for agent in agents) + self.budget + self.treasury + self.commons
-        assert held == self.minted - self.burnt, "credits are conserved"
+        held = sum(agent.balance + agent.stake + agent.bond for agent in agents)
+        assert min((min(agent.stake, agent.bond) for agent in agents), default=0) >= 0, "deposits are there"
+        assert held + self.budget + self.treasury + self.commons == self.minted - self.burnt, "credits are conserved"
         assert min((agent.balance for agent in agents), default=0) >= -micro(credit_limit), "nobody is overdrawn"

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mesocosm.env.bidding import TRADE_VISIBLE, Trader
 from mesocosm.env.economy import take
 from mesocosm.env.foresight import Ahead, Foresight, Terms
 from mesocosm.env.interaction import Deals
@@ -63,6 +64,7 @@ VISIBLE: dict[str, dict[str, str]] = {
         "is_mate": "(k,) whether the initiator belongs to the agent's coalition",
         "luck": "(k,) keyed uniform of the agent's own",
     },
+    **TRADE_VISIBLE,
 }
 
 
@@ -169,19 +171,20 @@ class DecisionRequest(NamedTuple):
 
 def _refuse_misspelt(kind: type, contract: type) -> None:
     """A method that is nearly one of the contract's was meant to be it, and would be ignored in silence."""
-    hooks = [name for name in vars(contract) if not name.startswith("_") and callable(getattr(contract, name))]
+    hooks = [name for name in dir(contract) if not name.startswith("_") and callable(getattr(contract, name))]
     for name, member in vars(kind).items():
-        if name.startswith("_") or name in vars(contract) or not callable(member):
+        if name.startswith("_") or hasattr(contract, name) or not callable(member):
             continue
         close = difflib.get_close_matches(name, hooks, n=1, cutoff=0.8)
         if close:
             raise UsageError(f"{kind.__name__}.{name}: nothing calls a method of that name. Did you mean {close[0]}?")
 
 
-class Policy:
+class Policy(Trader):
     """How agents of one kind behave: a frozen dataclass whose fields are its parameters (numbers or columns).
 
     A policy decides for many rows at once and writes as if for one. It never sees v, effort, disguise or a type.
+    What it does in the market, unless it says otherwise, is in `env.bidding.Trader`.
     """
 
     sees: ClassVar[tuple[str, ...]] = ()
@@ -190,6 +193,8 @@ class Policy:
     coalition: ClassVar[bool] = False  # knows and backs its own kind
     adaptive: ClassVar[bool] = False  # weighs payoffs: responds to levers and learns unless the scenario freezes it
     external: ClassVar[bool] = False  # decided outside, by a driver
+    splits: ClassVar[bool] = False  # opens further identities where it may and that pays
+    seeks_harm: ClassVar[bool] = False  # an identity is worth the harm it can do, not what it earns
 
     def __init_subclass__(cls) -> None:
         _refuse_misspelt(cls, Policy)
@@ -224,8 +229,14 @@ class Bench(Protocol):
     epoch: int
     step: int
     replicate: I64  # (n,) replicate of each row
+    slot: I64  # (n,) number of each agent within its replicate
     reputation: F64  # (n,)
     proposed: I64  # (n,) proposals made in this epoch
+    owner: I64  # (n,) row of the agent whose identity each row is; most are their own
+    arrived_epoch: I64  # (n,) epoch at whose start the agent came or its identity was opened; huge if not so far
+    active: Mask  # (n,) who is there
+    rule: Any  # public rules of the economy without levers, aligned with all rows
+    frozen_until: I64  # (n,) first step in which it may deal again; read only, `freeze` sets it
     column: dict[str, Any]  # the lever's own state, as declared by `columns`
 
     def draw(self, row: I64, channel: int = 0) -> F64:
@@ -245,7 +256,23 @@ class Bench(Protocol):
         ...
 
 
-class Lever:
+class IdentityRules:
+    """What a lever may say about identities: what a further one costs, whether it may be opened, what it may do."""
+
+    def identity_price(self, bench: Bench, owner: I64) -> tuple[Any, Any]:
+        """(cost, deposit): credits that an owner pays to the treasury for one more identity, and puts up for it."""
+        return 0.0, 0.0
+
+    def may_open(self, bench: Bench, row: I64) -> Mask | None:
+        """Which identities that owners want to open may be opened; None for all. Params: row: their future rows."""
+        return None
+
+    def allowance(self, bench: Bench, row: I64, epoch: int) -> Any:
+        """How many proposals each row may make in an epoch to come, by the public rules; None for any number."""
+        return None
+
+
+class Lever(IdentityRules):
     """A rule of governance: a frozen dataclass whose fields are its parameters.
 
     In every hook the parameters are already aligned with the rows that the hook is about, so that code reads as if
@@ -256,6 +283,7 @@ class Lever:
     neutral: ClassVar[dict[str, float]] = {}
     short_forms: ClassVar[dict[str, str]] = {}
     moves: ClassVar[str] = "nothing"
+    sparse: ClassVar[tuple[str, ...]] = ()  # columns of which only what is said counts: neither 0 nor NaN, any width
 
     def __init_subclass__(cls) -> None:
         _refuse_misspelt(cls, Lever)
@@ -288,6 +316,9 @@ class Lever:
         """Which proposals may be put to the counterparty; None for all."""
         return None
 
+    def on_step(self, bench: Bench) -> None:
+        """Act when a step begins, before anybody does anything; parameters are aligned with all rows."""
+
     def on_action(self, bench: Bench, row: I64) -> None:
         """Look at rows that have acted (posted, voted, worked or proposed)."""
 
@@ -312,6 +343,15 @@ class SocialLever(Lever):
     def weigh_ballots(self, bench: Bench, weight: F64, cast: I64) -> F64:
         """The weight of every voter's ballots, given what it would be and how many it casts; parameters by row."""
         return weight
+
+    def public_record(self, bench: Bench) -> tuple[Any, Any] | None:
+        """(alpha, beta): good and bad outcomes of each agent that everybody can read of now; None for none.
+
+        They move what strangers think of the agent, as own memories would. It is asked when a step begins and after
+        every turn of deals, and must change nothing; parameters are aligned with all rows.
+        Shapes   (n,), or one number for all.
+        """
+        return None
 
 
 def bind(rule: P, index: I64) -> P:

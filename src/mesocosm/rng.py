@@ -55,6 +55,13 @@ class Purpose(IntEnum):
     ANSWER = 21
     REPLAYED_ANSWER = 22
     MESSAGE = 23
+    NEED = 31
+    INVITE = 32
+    WORK_COST = 33
+    WORK = 34
+    PANEL = 35
+    APPEAL = 36
+    INSPECT = 37
     RESAMPLE = 101  # from 101 on: what analysis draws, once the runs are over
     FLIP = 102
 

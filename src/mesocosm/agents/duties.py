@@ -52,7 +52,8 @@ def usual_acts(view: View, vote: Any, approve: Mask | bool, effort: Any, distrus
     kind[(luck < reply_edge) & view.can_vote] = REPLY
     kind[luck < post_edge] = POST
     if np.any(view.message_price):
-        kind[((kind == POST) | (kind == REPLY)) & (view.message_worth <= view.message_price)] = PASS
+        too_dear = (view.message_price > 0.0) & (view.message_worth <= view.message_price)
+        kind[((kind == POST) | (kind == REPLY)) & too_dear] = PASS
     kind[may[:, FLAG] & view.can_vote & distrusts] = FLAG
     busy = view.task_stage > 0
     if busy.any():

@@ -13,19 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mesocosm import exact
 from mesocosm.api import Menu, View
 from mesocosm.env.foresight import Foresight
-from mesocosm.env.leniency import acceptance_chance
+from mesocosm.env.leniency import standard_chance
 from mesocosm.env.payoff import expected_externality, expected_surplus, joint_bar, outcome_chance, own_bar
 from mesocosm.env.proxy import reputation_signal
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-STANDARD_LOOK = float(exact.exp(1.0))  # e^s of a deal that looks good, used for the value of trust
-STANDARD_BAR = 1.0 / 3.0
 
 
 class Prospects:
@@ -120,6 +116,9 @@ class Acceptance:
             self.good = self.good * ahead.pass_good
         if ahead.pass_bad is not None:
             self.bad = {d: found * ahead.pass_bad[d] for d, found in self.bad.items()}
+        if ahead.pass_taking is not None:
+            passes = np.where(row.transfers < 0.0, ahead.pass_taking, 1.0)
+            self.good, self.bad = self.good * passes, {d: found * passes for d, found in self.bad.items()}
 
 
 def _sides(trust: Any, bar: Any) -> tuple[Any, Any]:
@@ -139,11 +138,12 @@ class Gains:
         rule, look, ahead = row.rule, row.look, row.foresight
         unfound = 1.0 - rule.discovery
         known = rule.discovery + unfound * ahead.reveal
-        settled, paid = rule.settle_on_outcome, row.transfers + ahead.cost_a
+        settled, paid = rule.settle_on_outcome, row.transfers + ahead.cost_a + ahead.sanction
         worth = TrustValue(row)
         self.trust_good = worth.of(known - unfound * ahead.false_alarm + (1.0 - known) * look.p_good)
-        cleared, accused = known - unfound * ahead.false_alarm, unfound * ahead.false_alarm
-        self.told_good = cleared * ahead.acclaim - accused * ahead.forfeit
+        cleared = known - unfound * ahead.false_alarm
+        # whoever says bad of a good outcome takes what is at stake, whatever the partner knows
+        self.told_good = cleared * ahead.acclaim - ahead.false_alarm * ahead.forfeit
         shown = look.p_good + settled * (1.0 - look.p_good)
         self.payoff_good = payoff_given(rule, look.p_good, shown, look.attention_good)
         self.good = (self.payoff_good + self.trust_good - (ahead.fine_good - self.told_good)) - paid
@@ -173,11 +173,11 @@ class TrustValue:
         """Take what does not depend on the outcome."""
         self.trust, self.weight = row.trust_of, row.weight_of
         self.scale = row.rule.patience * np.maximum(row.payoff_mean, row.rule.payoff_floor) * row.foresight.keeps
-        self.before = acceptance_chance(self.trust, STANDARD_LOOK, STANDARD_BAR)
+        self.before = standard_chance(self.trust)
         self.total = self.trust * self.weight
 
     def of(self, outcome: Any) -> F64:
         """The value of an outcome that b will remember as y in [0, 1]."""
         moved = (self.total + outcome) / (self.weight + 1.0)
-        worth: F64 = self.scale * (acceptance_chance(moved, STANDARD_LOOK, STANDARD_BAR) - self.before)
+        worth: F64 = self.scale * (standard_chance(moved) - self.before)
         return worth

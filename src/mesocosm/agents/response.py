@@ -77,7 +77,7 @@ def harm(row: Prospects, efforts: range, disguises: range) -> Iterator[Cell]:
     """
     rule = row.rule
     chance = Acceptance(row, disguises, knows_mates=True)
-    paid = row.transfers + row.foresight.cost_a
+    paid = row.transfers + row.foresight.cost_a + row.foresight.sanction
     for e in efforts:
         q = row.quality(e)
         for d in disguises:
@@ -136,7 +136,7 @@ def weighed_payoffs(view: View, row: Prospects, cells: Iterator[Cell]) -> Weighe
     """Cells that one proposer weighs by what they bring it, with what the value of each is made of.
 
     The value is q * yes if good * (gain if good - costs) + (1 - q) * yes if bad * (gain if bad - costs), q the chance
-    of a good outcome, costs the private cost and the freeze expected; fines are within the gains.
+    of a good outcome, costs the private cost and the freeze expected; fines and sanctions are within the gains.
     Shapes   the view has one row, and `row` both candidates.
     """
     found = weighed(view, row, cells, "credits of expected payoff")
@@ -155,6 +155,9 @@ def weighed_payoffs(view: View, row: Prospects, cells: Iterator[Cell]) -> Weighe
     if ahead.halts:
         lost = {(e, d): sum(freezes(row, row.quality(e), d)) for e in range(len(view.menu.effort)) for d in every}
         parts["freeze expected"] = [lost[e, d][c] for e, (c, d, _) in zip(found.effort, place, strict=True)]
+    if np.any(ahead.sanction):
+        again = np.broadcast_to(np.asarray(ahead.sanction), m)
+        parts["sanction for dealing again"] = [again[c] for c, _, _ in place]
     if ahead.fine_bad is not None:
         fine = [np.broadcast_to(np.asarray(loss), m) for loss in ahead.fine_bad]
         parts["fine expected if bad"] = [fine[d][c] for c, d, _ in place]

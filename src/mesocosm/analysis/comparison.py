@@ -8,8 +8,9 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ from mesocosm.analysis.statistics import (
     paired_effect,
 )
 from mesocosm.config.load import load_scenario, scenario_to_dict, with_overrides
-from mesocosm.config.overrides import Overrides, paths_of
+from mesocosm.config.overrides import Overrides, paths_of, refuse_set_twice
 from mesocosm.config.schema import Scenario
 from mesocosm.config.study import CONTROLS
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
+from mesocosm.config.wording import shown_value
 from mesocosm.errors import UsageError, nearest
 from mesocosm.metrics.evaluate import DEFAULT_METRICS
 from mesocosm.metrics.reporters import with_twins
@@ -172,28 +174,43 @@ def compare(
              progress: told the share done, 0 to 1.
     Raises   ConfigError with every mistake; UsageError when nothing is changed, or nothing could be compared.
     """
-    asked, held = _listed(changes), _listed(base)
-    _check_words(asked, held, _listed(adaptations))
+    asked, held, kinds = (
+        listed_words(given, what)
+        for given, what in ((changes, "changes"), (base, "base"), (adaptations, "adaptations"))
+    )
+    _check_words(asked, held, kinds)
     check_confidence(confidence)
     length = [] if epochs is None else [f"simulation.epochs={epochs}"]
     start = _load(scenario, [*held, *length])
-    arms = _scenarios(start, asked, _listed(adaptations), controls)
+    arms = _scenarios(start, asked, kinds, controls)
     chosen = chosen_seeds(seeds)
     _check(start, asked, arms)
-    names = compared_metrics(start, _listed(metrics))
+    names = compared_metrics(start, listed_words(metrics, "metrics"))
     made = run_arms(arms, chosen, names, progress)
     return Comparison(start, tuple(asked), chosen, names, made, confidence)
 
 
-def _listed(given: str | Sequence[str]) -> list[str]:
-    """One word, or several, as a list."""
-    return [given] if isinstance(given, str) else list(given)
+def listed_words(given: Any, what: str) -> list[str]:
+    """One word, or several, as a list.
+
+    Params   what: how they are called in messages.
+    Raises   UsageError for anything else.
+    Example
+        >>> listed_words("harm_rate", "metrics")
+        ['harm_rate']
+    """
+    words = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else None
+    if words is None or isinstance(given, Mapping) or not all(isinstance(word, str) for word in words):
+        raise UsageError(f"{what}: a text or a list of texts, and {shown_value(given)} is neither.")
+    return words
 
 
 def _check_words(changes: list[str], base: list[str], adaptations: list[str]) -> None:
     """Refuse what a comparison sets itself, and agents that there are not."""
     if not changes:
         raise UsageError("nothing to compare: give a change, as in governance.random_audit.probability=0.2.")
+    refuse_set_twice(changes)
+    refuse_set_twice(base, "--base")
     for path in paths_of([*changes, *base]):
         if path in SET_HERE:
             raise UsageError(f"{path}: a comparison sets this itself. Use {SET_HERE[path]} instead.")
@@ -215,7 +232,12 @@ def chosen_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     Raises   UsageError for fewer than two, for one given twice, or that is none.
     """
     first = FIRST_REPORTING_SEED
-    chosen = tuple(range(first, first + seeds)) if isinstance(seeds, int) else tuple(seeds)
+    given: Any = seeds
+    if isinstance(given, bool | str) or not isinstance(given, int | Iterable):
+        raise UsageError(f"seeds: how many, or a list of them, and {shown_value(given)} is neither.")
+    chosen: tuple[Any, ...] = tuple(range(first, first + given)) if isinstance(given, int) else tuple(given)
+    if not all(isinstance(seed, Integral) and not isinstance(seed, bool) for seed in chosen):
+        raise UsageError("seeds: every seed is a whole number.")
     if len(chosen) < 2 or len(set(chosen)) < len(chosen):
         raise UsageError("a comparison takes at least two seeds, each once: an interval needs pairs.")
     for seed in chosen:

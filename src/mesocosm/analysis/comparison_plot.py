@@ -44,7 +44,7 @@ def figure_of_comparison(found: Comparison) -> Any:
     for frame, (metric, title, unit) in zip(frames[1:], FRAMES, strict=True):
         _draw_effects(frame, found, metric)
         frame.set_title(f"{title}: change")
-        frame.set_xlabel(f"{unit}, with {100 * found.confidence:.0f} % interval")
+        frame.set_xlabel(f"{unit}, with {100 * found.confidence:g} % interval")
     frames[2].set_yticklabels([])
     return figure
 
@@ -56,7 +56,7 @@ def _short(title: str, most: int = 130) -> str:
 def _draw_courses(frame: Any, found: Comparison) -> None:
     """Mean toxicity over the epochs, true and by proxy, without and with the change."""
     kind = found.adaptations[0]
-    bands = f"bands: {100 * found.confidence:.0f} % of each arm alone, not of the change"
+    bands = f"bands: {100 * found.confidence:g} % of each arm alone, not of the change"
     frame.set_title(f"Toxicity over time, {kind} agents\n{bands}")
     frame.set_ylabel("share bad (true), E[1-p] (proxy)")
     frame.set_xlabel("epoch")

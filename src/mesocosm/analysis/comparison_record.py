@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from mesocosm.analysis.comparison import Comparison
 from mesocosm.config.load import scenario_to_dict
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import MesocosmError, UsageError
-from mesocosm.log.files import explain, write_atomic
+from mesocosm.log.files import explain, try_out, write_atomic
 from mesocosm.runner import directory
 from mesocosm.runner.runner import MODEL
 
@@ -48,7 +47,7 @@ def folder_for(folder: Path | None, scenario: Scenario, changes: Sequence[str]) 
     """A folder for a comparison that is still to be run; it goes again if nothing is kept in it meanwhile.
 
     Params   folder: a new one under the run root if there is none.
-    Raises   UsageError when it holds another comparison; MesocosmError when it cannot be written.
+    Raises   UsageError when it holds another comparison, or cannot be written.
     """
     made: list[Path] = []
     try:
@@ -58,22 +57,12 @@ def folder_for(folder: Path | None, scenario: Scenario, changes: Sequence[str]) 
         else:
             _refuse_another(folder, scenario, changes)
             made = [place for place in (folder, *folder.parents) if not place.exists()]
-            _try_out(folder)
+            try_out(folder)
         yield folder
     finally:
         for place in made:
             with suppress(OSError):  # it holds something
                 place.rmdir()
-
-
-def _try_out(folder: Path) -> None:
-    """Make a folder and write into it, to see that this can be done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise explain(folder, "keep results here", error) from error
 
 
 def _refuse_another(folder: Path, scenario: Scenario, changes: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from mesocosm.analysis.aggregation import Runs, differing_metrics
 from mesocosm.analysis.comparison import BASE, CHANGED, FROZEN, LEARNING, Comparison
 from mesocosm.analysis.multiplicity import holm
+from mesocosm.analysis.overlap import Difference
 from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.config.overrides import paths_of
 
@@ -154,7 +155,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
-def digits_of(effect: PairedEffect, digits: int = 3) -> int:
+def digits_of(effect: PairedEffect | Difference, digits: int = 3) -> int:
     """Digits with which an interval neither looks as if it held 0 when it does not, nor as if it had no width."""
     half = 0.5 * (effect.high - effect.low)
     while digits < DIGITS_MOST and (
@@ -200,9 +201,19 @@ def signed(value: float, digits: int = 3) -> str:
 
 def interval(effect: PairedEffect, digits: int = 3) -> str:
     """The confidence interval in brackets."""
-    if not math.isfinite(effect.low):
+    return span(effect.low, effect.high, digits)
+
+
+def span(low: float, high: float, digits: int = 3) -> str:
+    """The ends of an interval in brackets, where there is one.
+
+    Example
+        >>> span(-0.5, 0.25, 2), span(float("nan"), float("nan"))
+        ('[-0.50, +0.25]', '[no interval]')
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
         return "[no interval]"
-    return f"[{signed(effect.low, digits)}, {signed(effect.high, digits)}]"
+    return f"[{signed(low, digits)}, {signed(high, digits)}]"
 
 
 def chance(effect: PairedEffect) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from mesocosm.agents.records import agent_name
 from mesocosm.analysis.deciding import Otherwise, first_decision
 from mesocosm.config.load import scenario_from_dict
+from mesocosm.engine.loop import COMPLETED
 from mesocosm.env.events import ANNOTATIONS
 from mesocosm.env.population import slots_of
 from mesocosm.errors import ConfigError, UsageError
@@ -23,13 +24,14 @@ from mesocosm.log.compare import first_difference, place_of
 from mesocosm.log.files import EVENTS
 from mesocosm.log.read import Log, read_log
 from mesocosm.runner.branch import parent_of
-from mesocosm.runner.directory import find_run
+from mesocosm.runner.directory import find_log
 from mesocosm.runner.happenings import Happening, happenings
 from mesocosm.runner.inputs import orders_of
 from mesocosm.runner.runner import Run
 
 Row = dict[str, Any]
 BALANCES_TOLD = 10
+_STARTED, _ENDED = "simulation_started", "simulation_ended"
 _STATE = event_type("agent_state", ["agent", "balance"])
 
 
@@ -113,7 +115,7 @@ def diff(a: str | Path | Run, b: str | Path | Run | None = None) -> Divergence:
 
 
 def _side(run: str | Path | Run) -> Side:
-    log = read_log(run.path if isinstance(run, Run) else find_run(run))
+    log = read_log(run.path if isinstance(run, Run) else find_log(run))
     name = log.path.parent.name if log.path.name == EVENTS else log.path.name
     ended = log.end.reason if log.end is not None else "cut"
     return Side(name, log, len(log.checkpoints), ended)
@@ -167,7 +169,7 @@ def _compare_events(found: Divergence) -> None:
     sides = (found.a, found.b)
     streams = [happenings(side.log) for side in sides]
     for one, other in zip_longest(*streams):
-        if one == other:
+        if one == other or _announce_other_lengths(one, other):
             found.n_same += 1
             continue
         found.parts = True
@@ -175,7 +177,7 @@ def _compare_events(found: Divergence) -> None:
         for side, head in zip(sides, heads, strict=True):
             side.event = msgspec.json.decode(head[0][1]) if head else None
         epochs = [side.event["epoch"] for side in sides if side.event is not None]
-        found.epoch = min(epochs)
+        found.epoch = max(epochs) if _shorter(found) else min(epochs)
         if one is not None and other is not None:
             difference = first_difference(one[1], other[1])
             if difference is not None and difference[1] != "kind":
@@ -190,6 +192,24 @@ def _compare_events(found: Divergence) -> None:
         for side in sides:
             side.cause = _cause(side)
         return
+
+
+def _announce_other_lengths(one: Happening | None, other: Happening | None) -> bool:
+    """Whether these say no more than that one run will be longer than the other, which nobody in it knows."""
+    if one is None or other is None or one[0] != _STARTED or other[0] != _STARTED:
+        return False
+    difference = first_difference(one[1], other[1])
+    rest = [{**msgspec.json.decode(body), "epochs": 0} for _, body in (one, other)]
+    return difference is not None and difference[1] == "epochs" and rest[0] == rest[1]
+
+
+def _shorter(found: Divergence) -> str:
+    """Which run has come to the end that was asked for while the other goes on; "" if none has."""
+    for name, side, other in (("A", found.a, found.b), ("B", found.b, found.a)):
+        kinds = [each.event["kind"] if each.event is not None else "" for each in (side, other)]
+        if kinds[0] == _ENDED and side.ended == COMPLETED and kinds[1] not in (_ENDED, "killed", "enacted"):
+            return name
+    return ""
 
 
 def _rest(side: Side, events: Iterator[Happening], last: int) -> Iterator[bytes]:
@@ -230,6 +250,11 @@ def _why(found: Divergence) -> str:
         return ""
     if not found.parts:
         return _why_without_event(found)
+    shorter = _shorter(found)
+    if shorter:
+        length = min(found.a.epochs, found.b.epochs)
+        told = f"{length} epoch{'s' * (length != 1)}, as it was asked for"
+        return f"{shorter} ends after {told}; {_other(shorter)} goes on, and up to there they are the same."
     for name, side, other in (("A", found.a, found.b), ("B", found.b, found.a)):
         if side.event is None:
             end = "its log is cut" if side.ended == "cut" else f"it has ended ({side.ended})"

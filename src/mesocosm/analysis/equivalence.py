@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mesocosm.analysis.power import ALPHA, seeds_to_decide
+from mesocosm.analysis.power import ALPHA, seeds_to_decide, seeds_to_reject
 from mesocosm.analysis.statistics import PairedEffect, t_quantile
 from mesocosm.errors import UsageError, nearest
 
@@ -140,6 +140,7 @@ def verdict_of(
     adjusted: float | None = None,
     interval: tuple[float, float] | None = None,
     family: int = 1,
+    can_tell: bool = True,
 ) -> Verdict:
     """Put an effect, the smallest effect of interest and what was expected together.
 
@@ -148,7 +149,8 @@ def verdict_of(
     Bonferroni's). That it is too small to matter is shown at alpha / family.
 
     Params   expected: "rises", "falls", "unchanged", or None; adjusted: p value from `holm` or `max_t`; interval: from
-             `max_t`; family: arms judged together.
+             `max_t`; family: arms judged together; can_tell: whether there are seeds enough that any arm could be told
+             from luck (`Family.can_reject`): without, nothing is shown, neither an effect nor that there is none.
     Raises   UsageError for another expectation, or a smallest effect that is not above 0.
     Source   science notes 5.14: effect size with interval, plus TOST against a margin
     Example
@@ -160,8 +162,8 @@ def verdict_of(
     if expected is not None and expected not in EXPECTED:
         raise UsageError(f"{expected!r} is no expectation. {nearest(expected, EXPECTED)}")
     low, high = interval if interval is not None else _interval(effect, alpha, family)
-    small = smallest_effect is not None and equivalence(effect, smallest_effect, alpha / family).is_shown
-    is_real = (low > 0.0 or high < 0.0) if adjusted is None else adjusted <= alpha
+    small = can_tell and smallest_effect is not None and equivalence(effect, smallest_effect, alpha / family).is_shown
+    is_real = can_tell and ((low > 0.0 or high < 0.0) if adjusted is None else adjusted <= alpha)
     kind, direction, missing = VerdictKind.UNDECIDED, "", None
     if effect.n < 2 or math.isnan(effect.change):
         kind = VerdictKind.UNDEFINED
@@ -174,7 +176,12 @@ def verdict_of(
         kind = VerdictKind.NONE
     elif smallest_effect is not None:
         missing = _fresh_seeds(effect, smallest_effect, alpha, family)
-    return Verdict(kind, direction, _expectation(kind, direction, expected), smallest_effect, missing)
+        if missing is not None and adjusted is not None:
+            missing = max(missing, seeds_to_reject(alpha))
+    stands = _expectation(kind, direction, expected)
+    if not can_tell and expected is not None:
+        stands = Expectation.OPEN
+    return Verdict(kind, direction, stands, smallest_effect, missing)
 
 
 def _interval(effect: PairedEffect, alpha: float, family: int) -> tuple[float, float]:

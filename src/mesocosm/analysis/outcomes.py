@@ -11,7 +11,7 @@ from mesocosm.analysis.multiplicity import Family, holm, max_t
 from mesocosm.analysis.proportions import Proportion
 from mesocosm.analysis.robustness import sign_share
 from mesocosm.analysis.statistics import PairedEffect, paired_effect
-from mesocosm.analysis.study import StudyResults, expected_of
+from mesocosm.analysis.study import StudyResults, direction_expected
 from mesocosm.config.study import BASE
 from mesocosm.config.study_schema import OutcomePlan
 
@@ -60,7 +60,7 @@ def findings_of(found: StudyResults) -> tuple[OutcomeEffect, ...]:
     for number, ((name, setting, arm), effect) in enumerate(zip(places, effects, strict=True)):
         low, high, p_value = (float(column[number]) for column in (family.low, family.high, family.adjusted))
         verdict = verdict_of(
-            effect, outcomes[name].smallest_effect, expected_of(study, outcomes[name], arm, setting),
+            effect, outcomes[name].smallest_effect, direction_expected(study, outcomes[name], arm, setting),
             alpha=study.alpha, adjusted=p_value, interval=(low, high), family=max(family.size, 1),
         )  # fmt: skip
         holds = _holds(found, outcomes[name], arm, effect)

@@ -10,15 +10,19 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mesocosm.analysis.comparison import listed_words
 from mesocosm.analysis.study import StudyResults, sweep
 from mesocosm.config.load import load_scenario
+from mesocosm.config.overrides import set_twice
 from mesocosm.config.schema import Scenario
 from mesocosm.config.study import Design, study_from_dict
+from mesocosm.config.wording import shown_value
 from mesocosm.errors import UsageError
+from mesocosm.runner.cells import content_hash
 from mesocosm.runner.table import Share
 
 
@@ -36,7 +40,7 @@ class ParameterSweep:
         epochs: int | None = None,
         primary: str = "toxicity_true",
         smallest_effect: float = 0.01,
-        metrics: Sequence[str] = (),
+        metrics: str | Sequence[str] = (),
         controls: bool = True,
         name: str = "",
     ) -> None:
@@ -44,18 +48,19 @@ class ParameterSweep:
 
         Params   seeds: how many, from 1000 on; primary: the metric on which verdicts are given; smallest_effect: the
                  least change of it that would matter; metrics: further ones; controls: run sham, redraw and oracle too;
-                 name: of the study, and so of its directory; by default sweep_ and the scenario's.
-        Raises   ConfigError with every mistake of the scenario.
+                 name: of the study, and so of its directory; by default sweep_ and the scenario's, with eight digits
+                 of what a loaded scenario plays, so that scenarios changed in Python keep directories apart.
+        Raises   ConfigError with every mistake of the scenario; UsageError for metrics that are no names.
         """
         self.base = base_scenario if isinstance(base_scenario, Scenario) else load_scenario(base_scenario)
         self.variations: list[dict[str, Any]] = []
         self._asked: dict[str, Any] = {
-            "study_id": name or f"sweep_{self.base.scenario_id}"[:64],
+            "study_id": name or _name_of(self.base, isinstance(base_scenario, Scenario)),
             "base": self.base.scenario_id,
             "epochs": epochs,
             "primary": primary,
             "smallest_effect": smallest_effect,
-            "metrics": list(metrics),
+            "metrics": listed_words(metrics, "metrics"),
             "controls": controls,
             "seeds": seeds,
         }
@@ -63,11 +68,20 @@ class ParameterSweep:
     def add_variation(self, param_path: str, values: Sequence[Any]) -> None:
         """Vary a key, as in "governance.transaction_tax.rate", over some values.
 
-        Raises   UsageError when the key is varied already.
+        Raises   UsageError when the key, or what holds it, is varied already, or the values are no list; ConfigError
+                 for a key that does not exist and values that cannot be.
         """
-        if any(variation["param_path"] == param_path for variation in self.variations):
-            raise UsageError(f"{param_path} is varied already; give all its values at once.")
-        self.variations.append({"param_path": param_path, "values": list(values)})
+        if not isinstance(param_path, str):
+            raise UsageError(f"a key is text, as in payoff.theta, and {shown_value(param_path)} was given.")
+        if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+            raise UsageError(f"{param_path}: give a list of values, as in [0.1, 0.2]; {shown_value(values)} was given.")
+        known = [variation["param_path"] for variation in self.variations]
+        for _, other in set_twice([*known, param_path]):
+            raise UsageError(f"{other if other == param_path else f'{param_path} with {other}'} is varied already; "
+                             "give all its values at once.")  # fmt: skip
+        wanted = list(values)
+        study_from_dict(self._asked | {"axes": {param_path: wanted}}, self.base)
+        self.variations.append({"param_path": param_path, "values": wanted})
 
     @property
     def design(self) -> Design:
@@ -102,3 +116,8 @@ class ParameterSweep:
         Raises   as `design`; MesocosmError when a run fails or the disk refuses.
         """
         return sweep(self.design, workers=n_workers, executor=executor, output=output, progress=progress)
+
+
+def _name_of(base: Scenario, is_loaded: bool) -> str:
+    told = f"sweep_{base.scenario_id}"
+    return f"{told[:55]}_{content_hash(base)[:8]}" if is_loaded else told[:64]

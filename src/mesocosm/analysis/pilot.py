@@ -15,7 +15,12 @@ from mesocosm.config.study_schema import TUNING_SEEDS
 from mesocosm.errors import UsageError
 from mesocosm.runner.table import Share
 
+PILOT = "pilot"  # the directory within a study's that its pilot is kept in
 PILOT_LEAST = 5
+
+
+def _in_arms(count: int) -> str:
+    return "its arm" if count == 1 else f"every arm, corrected for {count} arms (Bonferroni, which max-T betters)"
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,7 @@ class Pilot:
         study = self.design.study
         yield (
             f"For a chance of {100 * study.power:.0f} % to find a change of {study.smallest_effect:g} in "
-            f"{study.primary} in every arm, corrected for {len(self.plans)} arms (Bonferroni, which max-T betters): "
-            f"{self.seeds:,} seeds."
+            f"{study.primary} in {_in_arms(len(self.plans))}: {self.seeds:,} seeds."
         )
         given = len(study.seeds.chosen)
         if study.seeds.purpose == "reporting":
@@ -56,6 +60,7 @@ def run_pilot(
     folder: Path,
     *,
     workers: int = 1,
+    executor: str = "local",
     plugins: Sequence[str | Path] = (),
     progress: Share | None = None,
 ) -> Pilot:
@@ -65,12 +70,12 @@ def run_pilot(
     Raises   UsageError for a pilot too small to tell, or arms that no number of seeds would decide.
     """
     if not PILOT_LEAST <= count <= TUNING_SEEDS:
-        raise UsageError(f"a pilot of {count} seeds: from {PILOT_LEAST} to {TUNING_SEEDS}.")
+        raise UsageError(f"a pilot of {count} seed{'s' * (count != 1)}: from {PILOT_LEAST} to {TUNING_SEEDS}.")
     told = study_to_dict(design.study) | {"seeds": {"tuning": count}, "robustness": None, "controls": False}
     smaller = study_from_dict(told, design.start)
     plan = plan_study(smaller, plugins)
-    place = folder / "pilot"
-    play_study(plan, place, workers=workers, progress=progress)
+    place = folder / PILOT
+    play_study(plan, place, workers=workers, executor=executor, progress=progress)
     found, study = read_study(plan, place), design.study
     family = len(found.contrasts)
     plans = {

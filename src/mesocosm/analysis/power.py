@@ -80,6 +80,17 @@ def seeds_to_decide(sd: float, smallest_effect: float, *, alpha: float = ALPHA, 
     )
 
 
+def seeds_to_reject(alpha: float = ALPHA) -> int:
+    """Fewest seeds with which flips of signs can tell anything from luck: two of 2**n ways are as far off as any.
+
+    Example
+        >>> seeds_to_reject(), seeds_to_reject(0.2)
+        (6, 4)
+    """
+    _share(alpha=alpha)
+    return math.ceil(1.0 - math.log2(alpha) - 1e-9)
+
+
 def detectable_effect(n: int, sd: float, *, power: float = POWER, alpha: float = ALPHA, family: int = 1) -> float:
     """Smallest effect that n seeds find with that power; NaN for fewer than two.
 

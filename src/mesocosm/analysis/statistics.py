@@ -61,7 +61,7 @@ def check_confidence(confidence: float) -> None:
         raise UsageError(f"a confidence lies between 0 and 1, as in 0.95; {confidence:g} was given.")
 
 
-def t_quantile(confidence: float, degrees: int) -> float:
+def t_quantile(confidence: float, degrees: float) -> float:
     """Half-width of a two-sided t interval in standard errors.
 
     Example

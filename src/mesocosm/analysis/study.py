@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,10 @@ from mesocosm.analysis.economies import tried_arms
 from mesocosm.analysis.equivalence import Verdict, verdict_of
 from mesocosm.analysis.multiplicity import Family, holm, max_t
 from mesocosm.analysis.proportions import Proportion
+from mesocosm.analysis.registration import amendments
 from mesocosm.analysis.robustness import Influence, rank_influences, sign_share
 from mesocosm.analysis.statistics import AUTO, BCA, PairedEffect, T, paired_effect
-from mesocosm.analysis.study_plan import StudyPlan, amendments, plan_study, play_study, study_folder
+from mesocosm.analysis.study_plan import StudyPlan, plan_study, play_study, study_folder
 from mesocosm.config.study import BASE, Design, load_study, study_from_dict, study_to_dict
 from mesocosm.config.study_schema import OutcomePlan, Study
 from mesocosm.errors import UsageError
@@ -69,7 +70,8 @@ class StudyResults:
         arms, worlds = len(self.design.arms), len(self.settings)
         where = f" in {worlds} settings" if worlds > 1 else ""
         told = f"{arms} arm{'s' * (arms != 1)}{where} on {self.design.study.primary}"
-        return f"StudyResults({self.design.study.study_id}: {told}, {len(self.seeds)} paired seeds)"
+        late = ", amended when there were results" if self.amended else ""
+        return f"StudyResults({self.design.study.study_id}: {told}, {len(self.seeds)} paired seeds{late})"
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -96,8 +98,9 @@ class StudyResults:
         for number, ((setting, arm), effect) in enumerate(zip(places, effects, strict=True)):
             low, high, p_value = (float(column[number]) for column in (family.low, family.high, family.adjusted))
             verdict = verdict_of(
-                effect, study.smallest_effect, expected_of(study, study, arm, setting),
+                effect, study.smallest_effect, direction_expected(study, study, arm, setting),
                 alpha=study.alpha, adjusted=p_value, interval=(low, high), family=max(family.size, 1),
+                can_tell=family.can_reject(study.alpha),
             )  # fmt: skip
             found.append(Contrast(setting, arm, effect, low, high, float(adjusted[number]), p_value, verdict))
         return tuple(found)
@@ -170,7 +173,7 @@ class StudyResults:
         return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def expected_of(study: Study, asked: Study | OutcomePlan, arm: str, setting: str) -> str | None:
+def direction_expected(study: Study, asked: Study | OutcomePlan, arm: str, setting: str) -> str | None:
     """Which way an arm was expected to move an outcome, as written before the runs; None if nothing was said."""
     if study.expect_in and setting not in study.expect_in:
         return None
@@ -205,7 +208,7 @@ def _trial(found: StudyResults, arm: str) -> Trial:
 
 
 def sweep(
-    study: str | Path | Design,
+    study: str | Path | Mapping[str, Any] | Design,
     *,
     seeds: int | None = None,
     workers: int | None = None,
@@ -216,18 +219,21 @@ def sweep(
 ) -> StudyResults:
     """Play what is missing of a study and read all of it.
 
-    Params   study: bundled name, path, or a loaded study; seeds: how many, instead of what the file says; workers:
-             processes, all cores if not given; executor: local or ray; output: directory, by default
+    Params   study: bundled name, path, plain values, or a loaded study; seeds: how many, instead of what the file says;
+             workers: processes, all cores if not given; executor: local or ray; output: directory, by default
              study_STUDY_ID under the run root, which goes on where it was; plugins: files of policies, levers and
              metrics that take part.
     Raises   ConfigError with every mistake of the study; MesocosmError when a run fails or the disk refuses.
     """
-    design = study if isinstance(study, Design) else load_study(study)
+    design = study_from_dict(study) if isinstance(study, Mapping) else study
+    design = design if isinstance(design, Design) else load_study(design)
     if seeds is not None:
         design = with_seeds(design, seeds)
     plan = plan_study(design, plugins)
     folder = Path(output) if output is not None else study_folder(design)
-    play_study(plan, folder, workers=workers or default_workers(), executor=executor, progress=progress)
+    play_study(
+        plan, folder, workers=default_workers() if workers is None else workers, executor=executor, progress=progress
+    )
     return read_study(plan, folder)
 
 

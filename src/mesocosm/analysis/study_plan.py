@@ -1,20 +1,19 @@
-"""Everything that a study will run, as cells of a sweep, and the record of when it was run and what was expected."""
+"""Everything that a study will run, as cells of a sweep, and how it is played."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mesocosm.analysis.comparison import COMPARED
 from mesocosm.analysis.economies import Economy, draw_economies
+from mesocosm.analysis.registration import expected_of, note, note_source, write_expected
 from mesocosm.config.study import Design, dump_study
 from mesocosm.config.study_schema import TUNING_SEEDS, Study
 from mesocosm.errors import UsageError
-from mesocosm.log.files import explain, write_atomic
+from mesocosm.log.files import try_out, write_atomic
 from mesocosm.metrics.evaluate import DEFAULT_METRICS
 from mesocosm.metrics.reporters import with_twins
 from mesocosm.runner import directory
@@ -23,11 +22,9 @@ from mesocosm.runner.sweep import Played, in_shard, play_sweep
 from mesocosm.runner.table import Share
 from mesocosm.runner.worker import Asked
 
-STUDY, MANIFEST = "study.yaml", "manifest.jsonl"
+STUDY = "study.yaml"
 #: what is kept by epoch for pictures, beside what is compared
 PICTURED = ("participation", "conditional_loss_initiator", "influence_gini")
-#: what may not change unnoticed once there are results
-_EXPECTED = ("base", "primary", "expect", "smallest_effect", "confidence", "seeds", "arms")
 
 
 @dataclass(frozen=True)
@@ -111,20 +108,17 @@ def play_study(
     """Play the cells of a study that are missing in its directory, or those of one shard of it.
 
     Params   shard: (i, n), to play every n-th cell only; merge: other sweeps to take finished cells from.
-    Raises   UsageError for a shard that there cannot be; MesocosmError as `play_sweep`.
+    Raises   UsageError for a shard or a directory that there cannot be; MesocosmError as `play_sweep`.
     """
     if shard is not None and not 1 <= shard[0] <= shard[1]:
         raise UsageError(f"shard {shard[0]}/{shard[1]}: the first number counts from 1 to the second.")
-    store = CellStore(folder)
-    _register(plan, folder, len(store.finished()))
-    names = [cell.name for cell in plan.cells]
-    taken = {str(other): store.take_from(CellStore(other), names) for other in merge}
+    taken = _write_down(plan, folder, merge)
     cells = plan.cells if shard is None else in_shard(plan.cells, shard)
     began = directory.now()
     played = play_sweep(cells, plan.asked, folder, workers=workers, executor=executor, progress=progress)
     facts = {"session": began, "finished": directory.now(), "host": directory.host_facts(), "process": os.getpid()}
     where = {"shard": f"{shard[0]}/{shard[1]}" if shard else "", "merged": taken, "plugins": list(plan.asked.plugins)}
-    _append(folder, facts | where | {name: getattr(played, name) for name in played.__slots__})
+    note(folder, facts | where | {name: getattr(played, name) for name in played.__slots__})
     return played
 
 
@@ -133,59 +127,17 @@ def missing_cells(plan: StudyPlan, folder: Path) -> int:
     return len({cell.name for cell in plan.cells} - CellStore(folder).finished())
 
 
-def amendments(folder: Path) -> list[str]:
-    """What a study expected at first and no longer does, changed when there were results already."""
-    told = []
-    before: dict[str, Any] | None = None
-    for line in _manifest(folder):
-        expected = line.get("registered")
-        if not isinstance(expected, dict):
-            continue
-        if before is not None and line.get("cells_then"):
-            when = f"on {str(line.get('at'))[:10]}, when {line['cells_then']:,} runs were there already"
-            told += [
-                f"{name} changed from {before.get(name)} to {expected.get(name)} {when}"
-                for name in _EXPECTED
-                if before.get(name) != expected.get(name)
-            ]
-        before = expected
-    return told
-
-
-def _register(plan: StudyPlan, folder: Path, finished: int) -> None:
-    """Write down the study, and what it expects if that is new."""
-    text = dump_study(plan.design.study)
-    write_atomic(folder / STUDY, text.encode(), shared=True)
-    study = plan.design.study
-    told = {"seeds": f"{plan.seeds[0]}-{plan.seeds[-1]}", "arms": ", ".join(plan.design.arms)}
-    expected = {name: told.get(name, getattr(study, name)) for name in _EXPECTED}
-    last = [line["registered"] for line in _manifest(folder) if "registered" in line][-1:]
-    if last != [expected]:
-        _append(folder, {"registered": expected, "at": directory.now(), "cells_then": finished})
-
-
-def _manifest(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a study's manifest that can be read."""
-    found = []
-    try:
-        lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
-    for line in lines:
-        try:
-            told = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(told, dict):
-            found.append(told)
-    return found
-
-
-def _append(folder: Path, facts: dict[str, Any]) -> None:
-    """Add a line to the manifest in one write, whoever else is adding one."""
-    path = folder / MANIFEST
-    try:
-        with path.open("ab", buffering=0) as file:
-            file.write((json.dumps(facts, ensure_ascii=False) + "\n").encode())
-    except OSError as error:
-        raise explain(path, "write the manifest", error) from error
+def _write_down(plan: StudyPlan, folder: Path, merge: Sequence[Path]) -> dict[str, int]:
+    """Note what is expected, and where results come from, before any of them is taken; returns how many were."""
+    try_out(folder)
+    store, names = CellStore(folder), [cell.name for cell in plan.cells]
+    here, taken = len(store.finished()), {}
+    wanted = {other: store.missing_from(CellStore(other), names) for other in merge}
+    for other, cells in wanted.items():
+        if cells:
+            note_source(folder, other, len(cells))
+    write_atomic(folder / STUDY, dump_study(plan.design.study).encode(), shared=True)
+    write_expected(folder, expected_of(plan.design, plan.asked.plugins), here + sum(map(len, wanted.values())))
+    for other, cells in wanted.items():
+        taken[str(other)] = store.take_from(CellStore(other), cells)
+    return taken

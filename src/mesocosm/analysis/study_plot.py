@@ -76,11 +76,12 @@ def _draw_arms(frame: Any, found: StudyResults) -> None:
         if not math.isfinite(change):
             frame.text(0, -place, "undefined", ha="center", va="center", color=QUIET, fontsize=7.5)
             continue
-        frame.plot([low, high], [-place, -place], color=color, linewidth=2.0, solid_capstyle="butt")
+        if math.isfinite(low) and math.isfinite(high):
+            frame.plot([low, high], [-place, -place], color=color, linewidth=2.0, solid_capstyle="butt")
         frame.plot([change], [-place], "o", color=color, markersize=4.5)
     frame.set_yticks([-place for place in range(len(rows))], [row[0] for row in rows], fontsize=7.5)
     frame.set_ylim(-len(rows) + 0.3, 0.7)
-    frame.set_xlabel(f"{_unit(found)}, {100 * study.confidence:.0f} % for all at once; grey: too small to matter")
+    frame.set_xlabel(f"{_unit(found)}, {100 * study.confidence:g} % for all at once; grey: too small to matter")
     left_out = len(found.contrasts) - ROWS_MOST
     frame.set_title("Effects" if left_out <= 0 else f"Effects ({left_out} more arms not shown)")
     frame.margins(x=0.08)

@@ -31,6 +31,8 @@ def study_as_dict(found: StudyResults) -> dict[str, Any]:
         "model": MODEL,
         "study": study_to_dict(study),
         "scenario": scenario_to_dict(found.design.base),
+        "changes": found.design.changes,
+        "settings": found.design.settings,
         "purpose": study.seeds.purpose,
         "seeds": list(found.seeds),
         "family": {name: value for name, value in vars(found.family).items() if isinstance(value, int | float)},

@@ -39,13 +39,15 @@ def short_verdict(contrast: Contrast) -> str:
 def study_sentences(found: StudyResults) -> Iterator[str]:
     """The findings of a study, one a sentence, the most important first."""
     family, study = found.family, found.design.study
-    if family.size and not family.can_reject(study.alpha):
+    can_tell = family.size == 0 or family.can_reject(study.alpha)
+    if not can_tell:
         yield (
             f"{len(found.seeds)} seeds are too few: the smallest p value they allow is {family.least:.3f}, so nothing "
-            f"can be told from luck at {100 * study.confidence:.0f} %."
+            f"can be told from luck at {100 * study.confidence:g} %, on any metric."
         )
     yield from _counted(found)
-    yield _price(found)
+    if can_tell:
+        yield _price(found)
     for setting, trend in found.trends.items():
         yield _dose(found, setting, trend)
     for trial in found.trials:
@@ -66,7 +68,7 @@ def _counted(found: StudyResults) -> Iterator[str]:
             for contrast in found.contrasts
         )
         if moved:
-            yield f"{metric} {direction} by more than {least} in {moved} of {total} arms."
+            yield f"{metric} {direction} by more than {least} in {_of_arms(moved, total)}."
     told = {
         VerdictKind.REAL: f"moves in {{}}, but maybe by less than {least}",
         VerdictKind.SMALL: f"moves in {{}} by less than {least}: real, and too small to matter",
@@ -77,10 +79,14 @@ def _counted(found: StudyResults) -> Iterator[str]:
     }
     for kind, words in told.items():
         if count[kind]:
-            yield f"{metric} {words.format(f'{count[kind]} of {total} arms')}{_fresh_seeds(found, kind)}."
+            yield f"{metric} {words.format(_of_arms(count[kind], total))}{_fresh_seeds(found, kind)}."
     against = [c.arm for c in found.contrasts if c.verdict.expectation is Expectation.AGAINST]
     if against:
         yield f"Against expectation (!): {listed(against)}; {study.expect} was expected."
+
+
+def _of_arms(count: int, total: int) -> str:
+    return "the one arm" if total == 1 else f"{count} of {total} arms"
 
 
 def _fresh_seeds(found: StudyResults, kind: VerdictKind) -> str:
@@ -89,7 +95,7 @@ def _fresh_seeds(found: StudyResults, kind: VerdictKind) -> str:
     more = [contrast.verdict.fresh_seeds for contrast in found.contrasts if contrast.verdict.kind is kind]
     known = [count for count in more if count is not None]
     return (
-        f"; a new study of about {max(known):,} fresh seeds would decide all of them"
+        f"; a new study of about {max(known):,} fresh seeds would decide {'it' if len(more) == 1 else 'all of them'}"
         if known and len(known) == len(more)
         else ""
     )
@@ -99,6 +105,9 @@ def _price(found: StudyResults) -> str:
     """What the arms do to everybody's welfare."""
     effects = [found.effect(WELFARE, contrast.arm, contrast.setting) for contrast in found.contrasts]
     rises, falls = (sum(effect.excludes_zero and effect.change * sign > 0.0 for effect in effects) for sign in (1, -1))
+    if len(effects) == 1:
+        way = "clearly rises" if rises else "clearly falls" if falls else "does not clearly change"
+        return f"True social welfare {way}."
     return f"True social welfare clearly rises in {rises} and falls in {falls} of {len(effects)} arms."
 
 

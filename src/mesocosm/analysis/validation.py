@@ -9,9 +9,12 @@ from functools import cache, cached_property
 from typing import Any
 
 from mesocosm.analysis.evidence import Case, measure_claims
+from mesocosm.analysis.governance_cases import GOVERNANCE_CASES
+from mesocosm.analysis.identity_cases import IDENTITY_CASES
 from mesocosm.analysis.information_cases import INFORMATION_CASES
 from mesocosm.analysis.market_cases import MARKET_CASES
 from mesocosm.analysis.society_cases import SOCIETY_CASES
+from mesocosm.analysis.trade_cases import TRADE_CASES
 from mesocosm.config.load import load_scenario
 from mesocosm.config.study_schema import FIRST_REPORTING_SEED
 from mesocosm.errors import UsageError, nearest
@@ -34,7 +37,9 @@ NOT_EXPRESSED = {
     "other shapes of p": """Pigou's row for p ~ Beta(2, 2) needs one more model of noise.""",
     "a taste for risk": """Agents weigh expected payoffs, so Becker's risk-averse offenders do not exist here.""",
     "certified quality": """Sellers cannot disclose, so the unravelling of Grossman and Milgrom has no place.""",
-    "contagion, auctions, commons": """No bundled scenario plays them, so nothing is asked about their closed forms.""",
+    "contagion, commons": """No bundled scenario plays them, so nothing is asked about their closed forms.""",
+    "auctions of what is worth the same to all": """Costs are private, so nobody can be cursed by winning; there are no
+        reserve prices but the poster's offer (procurement).""",
 }
 
 
@@ -120,7 +125,8 @@ def line_of(finding: Finding) -> dict[str, Any]:
 
 def validation_cases() -> dict[str, Case]:
     """Every case by the name of its scenario."""
-    return {case.scenario: case for case in (build() for build in (*MARKET_CASES, *INFORMATION_CASES, *SOCIETY_CASES))}
+    builders = (*MARKET_CASES, *INFORMATION_CASES, *SOCIETY_CASES, *IDENTITY_CASES, *GOVERNANCE_CASES, *TRADE_CASES)
+    return {case.scenario: case for case in (build() for build in builders)}
 
 
 def examine_case(case: Case, seeds: Sequence[int]) -> tuple[Finding, ...]:

@@ -81,6 +81,8 @@ def branch_command(
         if found is not None:
             say()
             report_comparison(found, asked)
+        if found is None or found.flags:  # else there is an empty line already
+            say()
         _tell_where(point, made, drawn)
     return _exit_code(point, made)
 
@@ -130,7 +132,6 @@ def _order(order: Enact | Kill) -> str:
 
 
 def _tell_where(point: BranchPoint, made: Run, drawn: list[Path]) -> None:
-    say()
     say_whole("run", str(made.path))
     for path in drawn:
         if path.suffix == ".png":

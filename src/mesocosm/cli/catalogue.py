@@ -11,6 +11,7 @@ from mesocosm.cli.arguments import AsJson, Overrides, Plugins
 from mesocosm.cli.check import contents_of
 from mesocosm.cli.screen import paint, say, say_json, table
 from mesocosm.config.load import bundled_scenarios, dump_scenario, load_scenario, scenario_text
+from mesocosm.config.overrides import refuse_set_twice
 from mesocosm.config.study import (
     bundled_studies,
     contents_of_study,
@@ -119,6 +120,7 @@ def show_command(
     """Print a scenario or a study as YAML, to start from: mesocosm show baseline > mine.yaml."""
     if is_study(name):
         return _show_study(name, resolved=resolved, override=override, as_json=as_json)
+    refuse_set_twice(override)
     scenario = load_scenario(name, override)
     if as_json:
         say_json(scenario.model_dump(mode="json"))

@@ -60,7 +60,7 @@ def _table(found: Comparison, asked: list[str]) -> Iterator[str]:
     kind = found.adaptations[0]
     both = len(found.adaptations) == 2
     rows = [
-        ["", ARMS[BASE], ARMS[CHANGED], "change", f"{100 * found.confidence:.0f} % interval", "frozen" if both else ""]
+        ["", ARMS[BASE], ARMS[CHANGED], "change", f"{100 * found.confidence:g} % interval", "frozen" if both else ""]
     ]
     names = with_twins(asked or found.scenario.metrics_to_track or SHOWN)
     for name in names:

@@ -19,6 +19,7 @@ from mesocosm.cli.comparison_report import SHOWN
 from mesocosm.cli.epochs_table import decimals_of, written
 from mesocosm.cli.explain_decision import tell_decision, terms_told
 from mesocosm.cli.screen import dash, paint, say, say_entry, say_json, say_whole, width, wrapped
+from mesocosm.errors import MesocosmError, UsageError
 from mesocosm.metrics.reporters import with_twins
 
 DIFFERENT = 1
@@ -36,7 +37,11 @@ def diff_command(
     """Find where two runs part; ends with 0 when the same happened in both, with 1 when not."""
     for file in plugin:
         registry.load_plugin(file)
-    found = parted(a, b or None)
+    try:
+        found = parted(a, b or None)
+    except MesocosmError as error:
+        error.exit_code = max(error.exit_code, UsageError.exit_code)  # 1 says that the runs differ
+        raise
     if as_json:
         say_json(divergence_as_dict(found))
     else:

@@ -20,6 +20,7 @@ from mesocosm.cli.run_report import report_run
 from mesocosm.cli.run_summary import Told
 from mesocosm.cli.screen import say, say_json, tell, tell_wrapped
 from mesocosm.config.load import load_scenario
+from mesocosm.config.overrides import refuse_set_twice
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import ConfigError, Mistake, UsageError
 from mesocosm.log.files import events_path
@@ -79,6 +80,7 @@ def _wanted(scenario: str, epochs: int | None, seed: int | None, override: list[
     pairs = (("simulation.epochs", epochs), ("simulation.seed", seed), ("log.level", log or None))
     changes = [f"{path}={value}" for path, value in pairs if value is not None]
     try:
+        refuse_set_twice([*override, *changes])
         return load_scenario(scenario, [*override, *changes])
     except ConfigError as error:
         raise ConfigError(_as_asked(mistake) for mistake in error.mistakes) from None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mesocosm import registry
-from mesocosm.analysis.comparison_words import digits_of, interval, signed
-from mesocosm.analysis.pilot import Pilot, run_pilot
+from mesocosm.analysis.across_studies import is_sweep_folder
+from mesocosm.analysis.comparison_words import digits_of, interval, signed, span
+from mesocosm.analysis.pilot import PILOT, Pilot, run_pilot
 from mesocosm.analysis.study import StudyResults, read_study, with_seeds
 from mesocosm.analysis.study_plan import StudyPlan, missing_cells, plan_study, play_study, study_folder
 from mesocosm.analysis.study_plot import plot_study
@@ -19,10 +22,11 @@ from mesocosm.analysis.study_record import save_study, study_as_dict
 from mesocosm.analysis.study_words import short_verdict, study_sentences
 from mesocosm.cli.arguments import AsJson, Plugins
 from mesocosm.cli.progress import ShareBar
-from mesocosm.cli.screen import columns, paint, say, say_entry, say_json, say_whole, wrapped
+from mesocosm.cli.screen import columns, paint, say, say_entry, say_json, say_whole, tell_wrapped, wrapped
 from mesocosm.cli.study_tables import say_outcomes
-from mesocosm.config.study import Design, load_study
+from mesocosm.config.study import load_study
 from mesocosm.errors import UsageError
+from mesocosm.runner.cells import CellStore
 from mesocosm.runner.sweep import Played, default_workers
 
 FLAGS_SHOWN = 3
@@ -33,16 +37,22 @@ SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 def sweep_command(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="Name or file of a study.")],
     *,
-    seeds: Annotated[int, typer.Option(metavar="N", help="How many seeds.", show_default="as in the study")] = 0,
-    workers: Annotated[int, typer.Option(metavar="N", help="Processes.", show_default="all cores")] = 0,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="How many seeds.", show_default="as in the study")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes.", show_default="all cores")] = None,
     executor: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
-    output: Annotated[str, typer.Option(metavar="DIR", help="Directory.", show_default="runs/study_NAME")] = "",
+    output: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Directory.", show_default="runs/study_NAME")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on, and refuse to begin anew.")] = False,
     shard: Annotated[str, typer.Option(metavar="I/N", help="Play every N-th run only, from the I-th.")] = "",
     merge: Annotated[
         list[str], typer.Option("--merge", metavar="DIR", help="Take finished runs from another sweep.")
     ] = [],  # noqa: B006
-    pilot: Annotated[int, typer.Option(metavar="N", help="Only N tuning seeds: how many seeds are needed?")] = 0,
+    pilot: Annotated[
+        int | None, typer.Option(metavar="N", help="Only N tuning seeds: how many seeds are needed?")
+    ] = None,
     plot: Annotated[bool, typer.Option(help="Draw study.png.")] = True,
     plugin: Plugins = [],  # noqa: B006
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of the results.")] = False,
@@ -51,17 +61,20 @@ def sweep_command(
     """Play a study: arms and axes over seeds, on all cores. Run again, it plays only what is missing."""
     for file in plugin:
         registry.load_plugin(file)
-    design = load_study(study)
-    if seeds:
-        design = with_seeds(design, seeds)
-    folder = Path(output) if output else study_folder(design)
-    chosen = workers or default_workers()
-    if pilot:
-        return _pilot(design, pilot, folder, chosen, plugin, quiet=quiet, as_json=as_json)
+    design = load_study(study) if seeds is None else with_seeds(load_study(study), seeds)
+    if output == "":
+        raise UsageError("--output: name a directory.")
+    folder = study_folder(design) if output is None else Path(output)
+    chosen = default_workers() if workers is None else workers
+    if pilot is not None:
+        _refuse_beside_pilot({"--shard": shard, "--merge": merge, "--resume": resume})
+        with told_if_stopped(folder / PILOT), ShareBar("pilot", quiet or as_json) as bar:
+            tried = run_pilot(design, pilot, folder, workers=chosen, executor=executor, plugins=plugin, progress=bar)
+        return _tell_pilot(tried, folder / PILOT, quiet=quiet, as_json=as_json)
     plan = plan_study(design, plugin)
-    if resume and not folder.is_dir():
+    if resume and not is_sweep_folder(folder):
         raise UsageError(f"{folder}: there is no sweep to go on with. Leave out --resume to begin one.")
-    with ShareBar(f"{len(plan.cells):,} runs", quiet or as_json) as bar:
+    with told_if_stopped(folder, plan), ShareBar(f"{len(plan.cells):,} runs", quiet or as_json) as bar:
         played = play_study(
             plan,
             folder,
@@ -74,7 +87,11 @@ def sweep_command(
     missing = missing_cells(plan, folder)
     if missing:
         return _partly(plan, folder, played, missing, study, quiet=quiet, as_json=as_json)
-    found = read_study(plan, folder)
+    return _whole(read_study(plan, folder), folder, played, plot=plot, quiet=quiet, as_json=as_json)
+
+
+def _whole(found: StudyResults, folder: Path, played: Played, *, plot: bool, quiet: bool, as_json: bool) -> int:
+    """Save what a study has found, and tell of it."""
     files = save_study(found, folder)
     drawn = plot_study(found, folder) if plot else []
     if as_json:
@@ -183,9 +200,9 @@ def _table(found: StudyResults, setting: str) -> Iterator[str]:
     contrasts = [contrast for contrast in found.contrasts if contrast.setting == setting]
     base = next((contrast.effect.base for contrast in contrasts), float("nan"))
     digits = max((digits_of(contrast.effect) for contrast in contrasts), default=3)
-    rows = [[f"base {base:.{digits}f}", "change", f"{confidence:.0f} %, all arms", "p max-T", "Holm", "verdict"]]
+    rows = [[f"base {base:.{digits}f}", "change", f"{confidence:g} %, all arms", "p max-T", "Holm", "verdict"]]
     for contrast in contrasts:
-        ends = f"[{signed(contrast.low, digits)}, {signed(contrast.high, digits)}]"
+        ends = span(contrast.low, contrast.high, digits)
         p_values = [_p(contrast.p_max_t), _p(contrast.p_holm)]
         rows.append([contrast.arm, signed(contrast.effect.change, digits), ends, *p_values, short_verdict(contrast)])
     for name in found.design.controls:
@@ -202,20 +219,50 @@ def _p(value: float) -> str:
     return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
-def _pilot(
-    design: Design, count: int, folder: Path, workers: int, plugins: list[str], *, quiet: bool, as_json: bool
-) -> int:
-    """Play tuning seeds only, and say how many seeds the study needs."""
-    with ShareBar("pilot", quiet or as_json) as bar:
-        found = run_pilot(design, count, folder, workers=workers, plugins=plugins, progress=bar)
+def _refuse_beside_pilot(given: dict[str, Any]) -> None:
+    wrong = [name for name, value in given.items() if value]
+    if wrong:
+        raise UsageError(f"a pilot is played whole and by itself: leave out {', '.join(wrong)}.")
+
+
+@contextmanager
+def told_if_stopped(folder: Path, plan: StudyPlan | None = None) -> Iterator[None]:
+    """Say what is kept, and how to go on, when Ctrl-C or SIGTERM ends a sweep."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        for number in before:  # what follows is told whole
+            signal.signal(number, signal.SIG_IGN)
+        finished = CellStore(folder).finished()
+        kept, of = len(finished), ""
+        if plan is not None:
+            wanted = {cell.name for cell in plan.cells}
+            kept, of = len(wanted & finished), f" of {len(wanted):,}"
+        tell_wrapped(f"{kept:,}{of} runs are kept in {folder}. The same command goes on from there.")
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell_pilot(found: Pilot, folder: Path, *, quiet: bool, as_json: bool) -> int:
+    """Say how many seeds the study needs."""
     if as_json:
         say_json(found.as_dict())
-        return 0
-    _tell_pilot(found)
+    elif quiet:
+        say(str(folder))
+    else:
+        _report_pilot(found)
     return 0
 
 
-def _tell_pilot(found: Pilot) -> None:
+def _report_pilot(found: Pilot) -> None:
     study = found.design.study
     say(f"{study.study_id}: a pilot on {found.count} tuning seeds, 0 to {found.count - 1}; effects are not looked at")
     say()

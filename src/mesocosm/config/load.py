@@ -7,6 +7,7 @@ Example
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ OTHERS = {
     "scenarios": "a scenario; `mesocosm run` runs it, and a study names it as its base.",
     "studies": "a study; `mesocosm sweep` plays it.",
 }
+#: parts of a scenario that say nothing about what happens
+IDLE = ("scenario_id", "motif", "description", "metrics_to_track", "log")
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 
 
@@ -85,6 +88,19 @@ def scenario_to_dict(scenario: Scenario) -> dict[str, Any]:
     return dict(plain_values(scenario.model_dump(mode="python"), Source("")))
 
 
+def deciding_part(scenario: Scenario) -> dict[str, Any]:
+    """What of a scenario decides its runs beside the seed: everything but its name, texts, metrics and log.
+
+    Example
+        >>> renamed = load_scenario("baseline", ["scenario_id=other", "simulation.seed=9"])
+        >>> deciding_part(renamed) == deciding_part(load_scenario("baseline"))
+        True
+    """
+    told = {key: value for key, value in scenario_to_dict(scenario).items() if key not in IDLE}
+    told["simulation"] = {key: value for key, value in told["simulation"].items() if key != "seed"}
+    return told
+
+
 def with_overrides(scenario: Scenario, overrides: Overrides) -> Scenario:
     """The same scenario with some values changed, as if its file had been read with these overrides.
 
@@ -107,6 +123,10 @@ def read_named(source: str | Path, folder: Path, noun: str) -> tuple[bytes, str]
     Params   source: a bundled name, or a path; folder: where the bundled ones are; noun: what such a file is called.
     Raises   ConfigError when there is none, with the nearest name.
     """
+    given: Any = source
+    if not isinstance(given, str | os.PathLike):
+        told = f"a {noun} is named by a text or a path, and {shown_value(given)} is neither"
+        raise ConfigError([Mistake("", told)])
     bundled = sorted(file.stem for file in folder.glob("*.yaml"))
     is_name = isinstance(source, str) and not re.search(r"[/\\]|\.ya?ml$", source)
     if is_name and source in bundled:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mesocosm.config.findings import Findings
-from mesocosm.config.outline import closest, governance_keys, subtree
+from mesocosm.config.outline import closest, governance_keys, short_forms, subtree
 from mesocosm.config.parameters import Levers, override_governance
 from mesocosm.config.yaml_source import KeyPath, Source, dotted, read_yaml
 from mesocosm.config.yaml_text import plain_values
@@ -39,11 +39,48 @@ def paths_of(overrides: Overrides) -> list[str]:
     return [str(text).partition("=")[0].strip() for text in written]
 
 
+def set_twice(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Paths that set what an earlier one sets too: the same, a part of it, or all around it, in either spelling.
+
+    Example
+        >>> list(set_twice(["payoff.theta", "payoff", "payoff.h"]))
+        [('payoff', 'payoff.theta'), ('payoff.h', 'payoff')]
+    """
+    before: dict[str, str] = {}
+    for path in paths:
+        name = _in_full(path.strip())
+        for other, written in before.items():
+            if f"{name}.".startswith(f"{other}.") or f"{other}.".startswith(f"{name}."):
+                yield path.strip(), written
+                break
+        before.setdefault(name, path.strip())
+
+
+def refuse_set_twice(overrides: Sequence[str], flag: str = "--set") -> None:
+    """Refuse overrides that somebody wrote side by side and of which one would undo another in silence.
+
+    Raises   ConfigError naming each.
+    """
+    findings = Findings(Source(""), flag)
+    for path, other in set_twice(paths_of(overrides)):
+        told = "is set twice" if path == other else f"sets what {other} sets, too"
+        findings.at_override(path, f"{told}; keep one")
+    findings.raise_if_any()
+
+
+def _in_full(path: str) -> str:
+    """A path without short forms."""
+    section, _, key = path.partition(".")
+    lever = short_forms().get(key) if section == "governance" else None
+    return ".".join((section, *lever)) if lever is not None else path
+
+
 def check_mid_run(overrides: Overrides, flag: str = "--set") -> None:
     """Refuse overrides that cannot take effect in the middle of a run, where only governance can change.
 
     Raises   ConfigError naming every path outside governance, with the nearest right one.
     """
+    refuse_set_twice(overrides if not isinstance(overrides, Mapping) else (), flag)
     findings, known = Findings(Source(""), flag), [f"governance.{key}" for key in _governance_paths()]
     for path, _ in _parse(overrides, findings):
         if path[0] == "governance":

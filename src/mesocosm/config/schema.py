@@ -9,47 +9,22 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
+
+from mesocosm.config.market import MarketSettings
+from mesocosm.config.section import (
+    CREDITS_MAX,
+    CREDITS_TOTAL_MAX,
+    Items,
+    Section,
+    Share,
+    SignedShare,
+    broken_rule,
+    knob,
+    plain_text,
+)
 
 Role = Literal["planner", "worker", "verifier", "poster", "moderator"]
-Items = Field(strict=False)  # a YAML list becomes a tuple; what is inside stays strict
-Share = Annotated[float, Field(ge=0, le=1)]
-SignedShare = Annotated[float, Field(ge=-1, le=1)]
-
-#: largest amount of money a single setting may name, so that micro-credits stay exact in int64 and float64
-CREDITS_MAX = 1e6
-#: largest sum of all starting balances, with room for what a run may mint
-CREDITS_TOTAL_MAX = 1e12
-
-
-def knob(default: Any, about: str, unit: str = "", **bounds: Any) -> Any:
-    """One key of a scenario: its default, what it means, its unit and the values it may take."""
-    return Field(default, description=about, json_schema_extra={"unit": unit} if unit else None, **bounds)
-
-
-def broken_rule(key: str, message: str) -> PydanticCustomError:
-    """The error of a rule that ties several keys together, shown at one of them."""
-    return PydanticCustomError("rule", "{message}", {"key": key, "message": message})
-
-
-def plain_text(value: str) -> str:
-    """Let a free text through unless it holds characters that no screen can show."""
-    for character in value:
-        code = ord(character)
-        if (code < 32 and character not in "\n\t") or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000:
-            raise PydanticCustomError(
-                "text", "{message}", {"message": f"holds the control character U+{code:04X}; remove it"}
-            )
-    return value
-
-
-class Section(BaseModel):
-    """What all parts of a scenario share: no unknown keys, strict types, finite numbers, unchangeable."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=False
-    )
 
 
 class AgentGroup(Section):
@@ -59,6 +34,7 @@ class AgentGroup(Section):
     count: int = Field(description="How many such agents.", ge=1, le=2_000_000, json_schema_extra={"unit": "agents"})
     role: Role = knob("worker", "Sets the tools these agents may use and their part in tasks.")
     skill: float = knob(1.0, "How much of an agent's effort turns into a good outcome.", gt=0, le=1)
+    identities: int = knob(1, "Identities each of them may come to have, its own included.", ge=1, le=1000)
     params: dict[str, Any] = Field(
         default_factory=dict, description="Settings of the policy; see `mesocosm explain POLICY`."
     )
@@ -226,6 +202,11 @@ class Adaptive(Section):
     belief_weight: float = knob(20.0, "Own deals that an announced chance is worth.", "deals", gt=0, le=1e6)
     leniency: float = knob(0.5, "Chance, before experience, that a partner looks at its own gain alone.", ge=0, le=1)
     leniency_floor: float = knob(0.05, "How close to certainty that belief may come.", ge=0, le=0.5)
+    identity_horizon: int = knob(5, "Time ahead that counts for a further identity.", "epochs", ge=1, le=100)
+    identity_endowment: float = knob(
+        10.0, "What an owner gives a further identity, as far as it has it.", "credits", ge=0, le=CREDITS_MAX
+    )
+    identities_at_once: int = knob(1, "Identities of one owner that may act in the same step.", ge=1, le=1000)
 
 
 class FeedSettings(Section):
@@ -266,6 +247,7 @@ class Phases(Section):
     feed: bool = knob(True, "Posts, replies and votes.")
     tasks: bool = knob(True, "Planned work.")
     proposals: bool = knob(True, "Deals between agents.")
+    market: bool = knob(False, "Bounties, bids and escrow.")
 
 
 class Simulation(Section):
@@ -326,6 +308,7 @@ class Scenario(Section):
     adaptive: Adaptive = knob(Adaptive(), "How policies that weigh payoffs look ahead.")
     feed: FeedSettings = knob(FeedSettings(), "The public feed.")
     tasks: TaskSettings = knob(TaskSettings(), "Planned work.")
+    market: MarketSettings = knob(MarketSettings(), "Bounties on work, bids for it, and who verifies it.")
     simulation: Simulation = knob(Simulation(), "Length, order and seed of the run.")
     acceptance: Literal["policy", "joint", "consent", "all"] = knob(
         "policy", "Who decides on a proposal: the policies, or one rule for all."
@@ -349,15 +332,21 @@ class Scenario(Section):
 
     @property
     def agents_max(self) -> int:
-        """Rows that a replicate needs: `population.capacity`, or all who are listed."""
+        """Rows that a replicate needs: `population.capacity`, or all who are listed, and their further identities."""
         listed = self.agents_initial + sum(group.count for group in self.population.arrivals)
-        return self.population.capacity if self.population.capacity is not None else listed
+        further = further_identities(self.agents, self.population)
+        return further + (self.population.capacity if self.population.capacity is not None else listed)
 
     @model_validator(mode="after")
     def _everyone_fits(self) -> Self:
         for path, message in misfits(self.agents, self.population, self.environment):
             raise broken_rule(".".join(map(str, path)), message)
         return self
+
+
+def further_identities(agents: tuple[AgentGroup, ...], population: Population) -> int:
+    """Identities that owners may open beside their own: each has a slot, whatever `population.capacity` says."""
+    return sum(group.count * (group.identities - 1) for group in (*agents, *population.arrivals))
 
 
 def misfits(
@@ -375,6 +364,7 @@ def misfits(
         found.append(
             (("environment", "initial_budget"), f"times {room} agents exceeds {CREDITS_TOTAL_MAX:g} credits in all")
         )
-    if room > 10_000_000:
-        found.append((("agents",), f"at most 10000000 agents fit into one run, got {room}"))
+    rows = room + further_identities(agents, population)
+    if rows > 10_000_000:
+        found.append((("agents",), f"at most 10000000 agents and identities fit into one run, got {rows}"))
     return found

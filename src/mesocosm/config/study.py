@@ -21,15 +21,16 @@ from mesocosm.config.findings import Findings
 from mesocosm.config.load import (
     OTHERS,
     check_metrics,
+    deciding_part,
     load_scenario,
     note_refusal,
     read_named,
     refuse_shape,
-    scenario_to_dict,
     with_overrides,
 )
 from mesocosm.config.outline import did_you_mean
-from mesocosm.config.schema import Scenario, Section
+from mesocosm.config.schema import Scenario
+from mesocosm.config.section import Section
 from mesocosm.config.study_changes import NO_CHANGE, changed, check_changes, doses_of, flatten_changes, grid_of
 from mesocosm.config.study_schema import ARMS_MAX, NO_EPOCH, RESERVED, OutcomePlan, RobustnessPlan, Seeds, Study
 from mesocosm.config.wording import unknown_word
@@ -39,6 +40,7 @@ from mesocosm.errors import ConfigError, check
 
 STUDIES = Path(__file__).resolve().parent.parent / "studies"
 BASE, ONLY = "base", ""  # the arm without a change, and the setting of a study that names none
+STAND_IN = "baseline"  # what changes are tried on when the scenario that was meant cannot be read
 #: what must do nothing, what must do nothing but luck, and what no lever can better
 CONTROLS: dict[str, dict[str, Any]] = {
     "sham": {"governance.sham.rate": 0.2},
@@ -46,6 +48,7 @@ CONTROLS: dict[str, dict[str, Any]] = {
     "oracle": {"governance.oracle.reach": 1.0},
 }
 _NAME_MAX = 60
+_STUDY_ID = re.compile(r"""(?:^|[{,])\s*["']?study_id["']?\s*:""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def is_study(source: str | Path) -> bool:
     if source in bundled_studies():
         return True
     try:
-        return re.search(r"^study_id\s*:", Path(source).read_text(encoding="utf-8"), re.MULTILINE) is not None
+        return _STUDY_ID.search(Path(source).read_text(encoding="utf-8")) is not None
     except (OSError, ValueError):
         return False
 
@@ -161,8 +164,7 @@ def _build(source: Source, folder: Path, base: Scenario | None = None) -> Design
     flatten_changes(data, source)
     study = _check_keys(data, findings)
     start = base if base is not None else _start(data, folder, findings)
-    if start is not None:
-        check_changes(data, start, findings)
+    check_changes(data, load_scenario(STAND_IN) if start is None else start, findings, start is not None)
     findings.raise_if_any()
     check(start is not None and study is not None, "a study without mistakes can be built")
     return _spell_out(cast(Study, study), cast(Scenario, start), findings)
@@ -170,7 +172,12 @@ def _build(source: Source, folder: Path, base: Scenario | None = None) -> Design
 
 def _check_keys(data: dict[str, Any], findings: Findings) -> Study | None:
     """The study, or None after noting what the schema refuses."""
-    check_metrics(data.get("metrics"), ("metrics",), findings)
+    metrics = data.get("metrics")
+    check_metrics(metrics, ("metrics",), findings)
+    listed = metrics if isinstance(metrics, list) else []
+    for number, name in enumerate(listed):
+        if isinstance(name, str) and name in listed[:number]:
+            findings.at_value(("metrics", number), f"{name} stands here twice")
     known, primary = registry.names("metric"), data.get("primary")
     if isinstance(primary, str) and primary not in known:
         findings.at_value(("primary",), unknown_word(primary, known, "metric"))
@@ -250,6 +257,7 @@ def _spell_out(study: Study, start: Scenario, findings: Findings) -> Design:
         if there is not None:
             scenarios |= {(setting, arm): one for arm, one in _in_setting(study, there, changes, findings)}
     _check_expected(study, changes, findings)
+    _refuse_equal_arms(study, scenarios, findings)
     for number, arm in enumerate(study.robustness.arms if study.robustness else ()):
         if arm not in changes:
             findings.at_value(("robustness", "arms", number), f"unknown arm. {did_you_mean(arm, changes)}")
@@ -273,18 +281,32 @@ def _check_expected(study: Study, changes: dict[str, dict[str, Any]], findings: 
             findings.at_value(("expect_in", number), f"unknown setting. {did_you_mean(setting, study.settings)}")
 
 
+def _refuse_equal_arms(study: Study, scenarios: dict[tuple[str, str], Scenario], findings: Findings) -> None:
+    """Refuse a listed arm that is another one under a second name, in every setting."""
+    contents: dict[str, list[str]] = {}
+    for (_, arm), one in scenarios.items():
+        if arm not in RESERVED:
+            contents.setdefault(arm, []).append(repr(deciding_part(one)))
+    first: dict[tuple[str, ...], str] = {}
+    for arm, told in contents.items():
+        other = first.setdefault(tuple(told), arm)
+        if other is not arm and other in study.arms:
+            blamed, same = (arm, other) if arm in study.arms else (other, arm)
+            findings.at_key(("arms", blamed), f"is the same as {same}: one of them is enough")
+
+
 def _in_setting(
     study: Study, there: Scenario, changes: dict[str, dict[str, Any]], findings: Findings
 ) -> Iterator[tuple[str, Scenario]]:
     """The scenario of every arm and control in one setting."""
     yield BASE, there
-    same = scenario_to_dict(there)
+    same = deciding_part(there)
     for arm, block in changes.items():
         listed = arm in study.arms
         one = changed(there, block, ("arms", arm) if listed else ("axes",), findings)
         if one is None:
             continue
-        if listed and scenario_to_dict(one) == same:
+        if listed and deciding_part(one) == same:
             findings.at_key(("arms", arm), NO_CHANGE)
         yield arm, one
     for arm, block in CONTROLS.items() if study.controls else ():

@@ -6,8 +6,9 @@ from itertools import islice, product
 from typing import Any
 
 from mesocosm.config.findings import Findings
-from mesocosm.config.load import scenario_to_dict, with_overrides
+from mesocosm.config.load import deciding_part, with_overrides
 from mesocosm.config.outline import did_you_mean
+from mesocosm.config.overrides import set_twice
 from mesocosm.config.schema import Scenario
 from mesocosm.config.study_schema import ARMS_MAX, NO_RANGE, SET_HERE, Study, is_range
 from mesocosm.config.wording import shown_value
@@ -61,8 +62,12 @@ def _mistake_at(source: Source, path: KeyPath, message: str) -> Mistake:
     return Mistake(dotted(path), message, source.path, place.line, place.column)
 
 
-def changed(start: Scenario, changes: Any, home: KeyPath, findings: Findings) -> Scenario | None:
-    """A scenario with changes, or None after noting what is wrong with them where they were asked for."""
+def changed(start: Scenario, changes: Any, home: KeyPath, findings: Findings, is_known: bool = True) -> Scenario | None:
+    """A scenario with changes, or None after noting what is wrong with them where they were asked for.
+
+    Params   is_known: whether this is the scenario that was meant; of another only those mistakes are noted that
+             would be mistakes in any.
+    """
     if not isinstance(changes, dict) or any(isinstance(value, Unusable) for value in changes.values()):
         return None
     for path in changes:
@@ -74,45 +79,79 @@ def changed(start: Scenario, changes: Any, home: KeyPath, findings: Findings) ->
         for mistake in error.mistakes:
             around = [path for path in changes if f"{mistake.key}.".startswith(f"{path}.")]
             blamed = max(around, key=len, default="")
+            if not is_known and not _holds_anywhere(blamed, mistake):
+                continue
             place = (*home, blamed) if blamed else home
             note = findings.at_key if mistake.message.startswith("unknown") else findings.at_value
             note(place, mistake.message if blamed == mistake.key else f"{mistake.key}: {mistake.message}")
         return None
 
 
-def check_changes(data: dict[str, Any], start: Scenario, findings: Findings) -> None:
-    """Try every change by itself, as far as it can be read, so that all mistakes are told together."""
-    world = changed(start, data.get("set", {}), ("set",), findings) or start
+def _holds_anywhere(blamed: str, mistake: Mistake) -> bool:
+    """Whether a mistake does not depend on the scenario that is changed: neither on its agents nor on their room."""
+    section = blamed.partition(".")[0]
+    if section in ("agents", "population"):
+        return False
+    return bool(blamed) and (section != "environment" or mistake.message.startswith("unknown"))
+
+
+def check_changes(data: dict[str, Any], start: Scenario, findings: Findings, is_known: bool = True) -> None:
+    """Try every change by itself, as far as it can be read, so that all mistakes are told together.
+
+    Params   is_known: as of `changed`.
+    """
+    _check_overlaps(data, findings)
+    world = changed(start, data.get("set", {}), ("set",), findings, is_known) or start
     settings = data.get("settings")
     for name, block in settings.items() if isinstance(settings, dict) else ():
-        world = changed(world, block, ("settings", name), findings) or world
+        world = changed(world, block, ("settings", name), findings, is_known) or world
     arms = data.get("arms")
+    same = deciding_part(world)
     for name, block in arms.items() if isinstance(arms, dict) else ():
-        one = changed(world, block, ("arms", name), findings)
-        if one is not None and scenario_to_dict(one) == scenario_to_dict(world):
+        one = changed(world, block, ("arms", name), findings, is_known)
+        if is_known and one is not None and deciding_part(one) == same:
             findings.at_key(("arms", name), NO_CHANGE)
     axes = data.get("axes")
     for path, values in axes.items() if isinstance(axes, dict) else ():
-        _check_values(world, ("axes", path), path, values, findings)
+        _check_values(world, ("axes", path), path, values, findings, is_known)
     plan = data.get("robustness")
     if isinstance(plan, dict):
-        _check_robustness(plan, arms if isinstance(arms, dict) and not axes else None, world, findings)
+        listed = arms if isinstance(arms, dict) and not axes else None
+        _check_robustness(plan, listed, world, findings, is_known)
 
 
-def _check_robustness(plan: dict[str, Any], arms: dict[str, Any] | None, world: Scenario, findings: Findings) -> None:
+def _check_overlaps(data: dict[str, Any], findings: Findings) -> None:
+    """Refuse keys of which one sets what another sets too: which of them holds, nobody would see."""
+    homes: list[KeyPath] = [("set",), ("axes",), ("robustness", "ranges")]
+    homes += [(key, name) for key in ("arms", "settings") for name in _block(data.get(key))]
+    for home in homes:
+        block: Any = data
+        for part in home:
+            block = _block(block).get(str(part))
+        for path, other in set_twice(_block(block)):
+            findings.at_key((*home, path), f"sets what {other} sets too; keep one")
+
+
+def _block(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _check_robustness(
+    plan: dict[str, Any], arms: dict[str, Any] | None, world: Scenario, findings: Findings, is_known: bool
+) -> None:
     """Try both ends of every range, and look for arms that are not there if all are listed."""
     ranges, tried = plan.get("ranges"), plan.get("arms")
     for path, ends in ranges.items() if isinstance(ranges, dict) else ():
         home = ("robustness", "ranges", path)
         if not is_range(ends):
             findings.at_value(home, NO_RANGE)
-        _check_values(world, home, path, ends, findings)
+        _check_values(world, home, path, ends, findings, is_known)
     for number, arm in enumerate(tried if isinstance(tried, list) and arms is not None else ()):
         if arm not in (arms or {}):
             findings.at_value(("robustness", "arms", number), f"unknown arm. {did_you_mean(str(arm), arms or {})}")
 
 
-def _check_values(world: Scenario, home: KeyPath, path: str, values: Any, findings: Findings) -> None:
+def _check_values(world: Scenario, home: KeyPath, path: str, values: Any, findings: Findings, is_known: bool) -> None:
     """Try every value that a key is to take."""
     if not isinstance(values, list):
         return
@@ -129,6 +168,8 @@ def _check_values(world: Scenario, home: KeyPath, path: str, values: Any, findin
             with_overrides(world, {path: value})
         except ConfigError as error:
             for mistake in error.mistakes:
+                if not is_known and not _holds_anywhere(path, mistake):
+                    continue
                 place = home if mistake.message.startswith("unknown") else (*home, number)
                 findings.at_value(place, mistake.message)
 

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from mesocosm.config.schema import Items, Section, broken_rule, knob, plain_text
+from mesocosm.config.section import Items, Section, broken_rule, knob, plain_text
 
 FIRST_REPORTING_SEED = 1000  # seeds below 100 are for tuning, from here on for reporting
 TUNING_SEEDS = 100
 ARMS_MAX = 1_000
+_DIGITS = 12  # so that 1 - 0.95 is 0.05
 BCA_SEEDS_LEAST = 30  # below, a bootstrap interval is too short: the t interval covers better
 #: names that the arms of every study have anyway
 RESERVED = ("base", "sham", "redraw", "oracle")
@@ -149,4 +150,4 @@ class Study(Section):
     @property
     def alpha(self) -> float:
         """Chance of a false alarm that the study accepts."""
-        return 1.0 - self.confidence
+        return round(1.0 - self.confidence, _DIGITS)

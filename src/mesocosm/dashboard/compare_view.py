@@ -141,12 +141,15 @@ def _studies() -> None:
         st.info("Choose two different studies.")
         return
     try:
-        metric, arms = across_studies(open_place(first, "study").path, open_place(second, "study").path)
+        found = across_studies(open_place(first, "study").path, open_place(second, "study").path)
     except MesocosmError as error:
         complain("These studies cannot be compared.", error)
         return
     st.markdown("The change of the primary metric that each arm has in either study:")
-    st.text(plain_words(metric))
+    st.text(plain_words(found.metric))
+    for caution in found.cautions:
+        words(f"Beware: {caution}.")
+    arms = found.arms
     names = [f"{arm.setting} {arm.arm}".strip() for arm in arms]
     effects = [[(e.low, e.change, e.high) for e in side]
                for side in ([arm.first for arm in arms], [arm.second for arm in arms])]  # fmt: skip

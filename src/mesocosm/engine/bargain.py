@@ -115,7 +115,8 @@ def _ask_proposers(
                     yield Considered("propose", aligned(player, mine), view, answer, whom)
             for whole, part in zip(joined, answer, strict=True):
                 whole[chosen] = part
-            passes = None if told is None else told.passage(answer.choice, answer.disguise)
+            takes = answer.transfer < batch.menu.level_still
+            passes = None if told is None else told.passage(answer.choice, answer.disguise, takes)
             if passes is not None:
                 passage = np.ones((2, len(row))) if passage is None else passage
                 passage[:, chosen] = passes
@@ -234,6 +235,8 @@ def _ask_counterparties(batch: Batch, rails: Rails, deal: Deals) -> Generator[Qu
                 yes[chosen] = receive_replies(batch, rails, mine, reply)
                 continue
             yes[chosen] = decided_answers(batch, player, mine, view)
+            if batch.world.identities.any_in_use:
+                yes[chosen] |= batch.world.identities.of_one_owner(mine, initiator)
             if mine[0] == batch.watched:
                 yield Considered("accept", aligned(player, mine), view, yes[chosen], batch.world.slot[initiator])
     return yes
@@ -258,6 +261,7 @@ def _replay_answers(batch: Batch, deal: Deals) -> I64:
                 mine = deal.row_b[chosen]
                 view = build_view(batch, player, "accept", mine, answer_source(batch, deal, chosen, luck))
                 yes[chosen] = decided_answers(batch, player, mine, view)
+        yes |= batch.world.identities.of_one_owner(deal.row_b, deal.row_a)
         count += _override(batch, deal, yes)
     deal.odds = kept
     return count

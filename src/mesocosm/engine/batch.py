@@ -101,10 +101,10 @@ class Batch:
             self.events.append(EventBatch(kind, self.epoch, self.step, self.turn, replicate, seq, values, cause))
         return seq
 
-    def emit_always(self, kind: str, replicate: I64, values: dict[str, Any]) -> None:
+    def emit_always(self, kind: str, replicate: I64, values: dict[str, Any], cause: I64 | None = None) -> None:
         """Number and keep events that metrics need at every level of the log."""
         seq = self.world.number_events(replicate)
-        self.events.append(EventBatch(kind, self.epoch, self.step, self.turn, replicate, seq, values))
+        self.events.append(EventBatch(kind, self.epoch, self.step, self.turn, replicate, seq, values, cause))
 
     def insert_interactions(
         self, replicate: I64, seq: I64, values: dict[str, Any], cause: I64 | None, before: int, aside: dict[str, Any]

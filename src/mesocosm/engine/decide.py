@@ -12,6 +12,7 @@ from mesocosm.engine.batch import Batch, Player, aligned
 from mesocosm.errors import Blame, UsageError
 
 I64 = NDArray[np.int64]
+CREDITS_MOST = 1e9  # that a policy may name in the market
 
 
 def decided_acts(batch: Batch, player: Player, row: I64, view: View) -> Acts:
@@ -50,6 +51,29 @@ def decided_answers(batch: Batch, player: Player, row: I64, view: View) -> Mask:
             f"it gave {mask.dtype} of shape {mask.shape}."
         )
     return mask
+
+
+def decided_trade(batch: Batch, player: Player, question: str, row: I64, view: View) -> Any:
+    """What a policy answers to a question of the market: one entry for each row, for conduct one of each kind.
+
+    Raises   as `decided_acts`.
+    """
+    with _blame(batch, player, question):
+        answer = getattr(aligned(player, row), question)(view)
+    found = np.asarray(answer)
+    wanted, kind = {"deliver": ((2, len(row)), "i"), "dispute": (row.shape, "b")}.get(question, (row.shape, "f"))
+    if found.shape != wanted or found.dtype.kind != kind:
+        said = {"i": "a level of effort and one of disguise", "b": "True or False", "f": "an amount of credits"}[kind]
+        raise UsageError(
+            f"policy {player.name}: {question}() must give {said} for each of {len(row)} rows; "
+            f"it gave {found.dtype} of shape {found.shape}."
+        )
+    menu = batch.menu
+    if kind == "i" and len(row) and ((found < 0) | (found >= [[len(menu.effort)], [len(menu.disguise)]])).any():
+        raise UsageError(f"policy {player.name}: deliver() gave a level of effort or disguise that does not exist.")
+    if kind == "f" and not (np.isfinite(found) & (found >= 0.0) & (found <= CREDITS_MOST)).all():
+        raise UsageError(f"policy {player.name}: {question}() must give amounts from 0 to {CREDITS_MOST:g} credits.")
+    return found
 
 
 def _blame(batch: Batch, player: Player, method: str) -> Blame:

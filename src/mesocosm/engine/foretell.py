@@ -68,6 +68,8 @@ def _ahead(batch: Batch, row: I64, partner: I64, x: F64) -> Ahead:
         stake=exact.credits(world.ledger.hold["stake"][row]),
         leaves=np.full(len(row), (batch.step % steps) / steps),
         steps_per_epoch=steps,
+        others=world.crowd.count[world.replicate[row]] - 1,
+        prior=world.prior[row],
         rule=rule,
         weight=rule.belief_weight,
         is_public=np.asarray(rule.belief_is_public, dtype=np.bool_),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mesocosm import exact, registry, rng
-from mesocosm.api import Enact, Lever, bind
+from mesocosm.api import Enact, Lever, SocialLever, bind
 from mesocosm.config.parameters import parameter_types
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import Batch
@@ -30,20 +30,11 @@ I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(slots=True)
-class Seat:
-    """What one lever may touch while it is in session (the `api.Bench` it is given)."""
+class Governed:
+    """What a lever may see of the society that it governs, some of it to be changed in place."""
 
-    name: str
-    lever: Lever  # parameters by replicate
-    asked: Lever  # the same as the scenarios have them, whatever was enacted since
+    __slots__ = ()
     batch: Batch
-    is_present: Mask  # (R,) replicates that asked for the lever
-    fired: I64  # (R,) how often it did something in this epoch
-    salt: I64  # (R,) what it has mixed into the seed of every draw
-    is_felt: Mask  # (R,) whether it makes agents feel more of the harm to others
-    column: dict[str, Any] = field(default_factory=dict)
-    charges: Any = False  # (k,) deals of the turn that cost something
 
     @property
     def ledger(self) -> Ledger:
@@ -66,6 +57,11 @@ class Seat:
         return self.batch.world.replicate
 
     @property
+    def slot(self) -> I64:
+        """(n,) number of each agent within its replicate."""
+        return self.batch.world.slot
+
+    @property
     def reputation(self) -> F64:
         """(n,) reputation, to be changed in place."""
         return self.batch.world.reputation
@@ -74,6 +70,47 @@ class Seat:
     def proposed(self) -> I64:
         """(n,) proposals made in this epoch."""
         return self.batch.world.proposed
+
+    @property
+    def active(self) -> Mask:
+        """(n,) who is there."""
+        return self.batch.world.active
+
+    @property
+    def owner(self) -> I64:
+        """(n,) row of whose identity each row is."""
+        return self.batch.world.identities.owner
+
+    @property
+    def arrived_epoch(self) -> I64:
+        """(n,) epoch at whose start each came or was opened."""
+        return self.batch.world.identities.since
+
+    @property
+    def rule(self) -> Any:
+        """Public rules without levers, by row."""
+        return self.batch.by_row
+
+    @property
+    def frozen_until(self) -> I64:
+        """(n,) first step in which an agent may deal again."""
+        return self.batch.world.frozen_until
+
+
+@dataclass(slots=True)
+class Seat(Governed):
+    """What one lever may touch while it is in session (the `api.Bench` it is given)."""
+
+    name: str
+    lever: Lever  # parameters by replicate
+    asked: Lever  # the same as the scenarios have them, whatever was enacted since
+    batch: Batch
+    is_present: Mask  # (R,) replicates that asked for the lever
+    fired: I64  # (R,) how often it did something in this epoch
+    salt: I64  # (R,) what it has mixed into the seed of every draw
+    is_felt: Mask  # (R,) whether it makes agents feel more of the harm to others
+    column: dict[str, Any] = field(default_factory=dict)
+    charges: Any = False  # (k,) deals of the turn that cost something
 
     def draw(self, row: I64, channel: int = 0) -> F64:
         """Keyed uniform draws of this lever alone."""
@@ -162,6 +199,13 @@ class Stack:
                     note_action(seat, deal.replicate[~mask])
                     allowed = mask if allowed is None else allowed & mask
         return allowed
+
+    def on_step(self, batch: Batch) -> None:
+        """Let levers act when a step begins."""
+        for seat in self.seats:
+            if type(seat.lever).on_step is not Lever.on_step:
+                with seat.blame("on_step"):
+                    seat.at(batch.world.replicate).on_step(seat)
 
     def on_action(self, batch: Batch, row: I64) -> None:
         """Tell levers who acted."""
@@ -295,12 +339,16 @@ def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str]
 def expected_by_anybody(batch: Batch, name: str) -> Mask:
     """Whether any agent of a replicate reckons with a lever before it acts: then it can work without acting.
 
-    What deals cost and how harm is felt enter the bars of all but frozen agents; the rest is foreseen by who learns.
+    What deals and messages cost and how harm is felt is weighed by all but frozen agents; the rest is foreseen by who
+    learns.
     Shapes   (R,).
     """
     target, world = registry.find("lever", name).target, batch.world
     reckons = batch.learns if target.foresee is not Lever.foresee else np.zeros(world.n_rows, dtype=np.bool_)
-    if target.cost is not Lever.cost or target.internalise is not Lever.internalise:
+    if target.identity_price is not Lever.identity_price:  # of those who may split
+        reckons = batch.learns & world.identities.in_use[world.replicate]
+    prices_messages = issubclass(target, SocialLever) and target.message_price is not SocialLever.message_price
+    if target.cost is not Lever.cost or target.internalise is not Lever.internalise or prices_messages:
         reckons = ~batch.blind
     answer: Mask = exact.count_by(world.replicate[reckons], world.n_replicates) > 0
     return answer

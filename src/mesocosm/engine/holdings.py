@@ -19,7 +19,8 @@ Mask = NDArray[np.bool_]
 def holdings(batch: Batch, stack: Stack) -> list[list[Any]]:
     """By replicate, pieces of bytes for the hash of its state: columns of its levers, and parameters enacted.
 
-    A lever at its neutral setting adds nothing, as if it were not there; a parameter only what is not in the scenario.
+    A lever at its neutral setting adds nothing, as if it were not there; a parameter only what is not in the scenario;
+    a sparse column only what is said in it, so that it may be as wide as any replicate of the batch needs.
     Raises   UsageError for a column of a lever that is neither by row nor by replicate.
     """
     n = batch.world.n_replicates
@@ -29,13 +30,22 @@ def holdings(batch: Batch, stack: Stack) -> list[list[Any]]:
             column = _checked(batch, seat, name)
             for replicate in np.flatnonzero(_in_force(seat, n)).tolist():
                 part = column[_place(batch, column, replicate)]
-                pieces[replicate] += [f"{seat.name}.{name}\n".encode(), np.ascontiguousarray(part).data]
+                bytes_of = _said(part) if name in seat.lever.sparse else [np.ascontiguousarray(part).data]
+                if bytes_of:
+                    pieces[replicate] += [f"{seat.name}.{name}\n".encode(), *bytes_of]
         for item in registry.params(type(seat.lever)):
             now, asked = (np.broadcast_to(np.asarray(getattr(it, item.name)), n) for it in (seat.lever, seat.asked))
             for replicate in np.flatnonzero(now != asked).tolist():
                 said = json.dumps([seat.name, item.name, now[replicate].item()])
                 pieces[replicate].append(f"{said}\n".encode())
     return pieces
+
+
+def _said(part: NDArray[Any]) -> list[Any]:
+    """Places and values of the entries of a column that say something: whole numbers but 0, others but NaN."""
+    place = np.nonzero(~np.isnan(part) if part.dtype.kind == "f" else part != 0)
+    columns = [np.ascontiguousarray(column).data for column in (*place, part[place])]
+    return [f"{len(place[0])}\n".encode(), *columns] if len(place[0]) else []
 
 
 def _in_force(seat: Seat, n: int) -> Mask:

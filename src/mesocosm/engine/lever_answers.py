@@ -12,7 +12,7 @@ from mesocosm.errors import Blame, UsageError
 
 NO_LIMIT = float("inf")
 #: what a foresight holds that is a chance; everything else in it is credits
-CHANCES = frozenset({"pass_good", "pass_bad", "reveal", "false_alarm", "oversight", "keeps"})
+CHANCES = frozenset({"pass_good", "pass_bad", "pass_taking", "reveal", "false_alarm", "oversight", "keeps"})
 COSTS = ("cost_a", "cost_b")
 
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from mesocosm import exact, rng
 from mesocosm.api import Considered, Control, DecisionRequest, Enact, Kill
 from mesocosm.config.schema import Scenario
-from mesocosm.engine import bargain, season, settle, social
+from mesocosm.engine import bargain, identities, season, settle, social, trade
 from mesocosm.engine.batch import Batch, first_turn, in_order, open_batch
 from mesocosm.engine.govern import Stack, open_stack
 from mesocosm.engine.holdings import holdings
 from mesocosm.engine.rails import Rails, open_rails
+from mesocosm.engine.society import read_public_record
 from mesocosm.env.events import BEFORE, Checkpoint, EventBatch, Opening, Tick
 from mesocosm.errors import UsageError
 
@@ -62,7 +63,7 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
             return (yield from _end(batch, everyone, epoch, killed))
         batch.turn = 0
         rails.start_epoch(batch)
-        season.begin_epoch(batch)
+        season.begin_epoch(batch, stack)
         yield from batch.flush()
         for step in range(structure.steps_per_epoch):
             batch.step = epoch * structure.steps_per_epoch + step
@@ -77,7 +78,11 @@ def play_batch(batch: Batch, extra_levers: Sequence[str] = ()) -> Play:
 
 def state_hashes(batch: Batch, rails: Rails, stack: Stack) -> list[str]:
     """SHA-256 over the state of each replicate: the world, the meters of the rails, and what levers hold."""
-    return batch.world.state_hashes((rails.tokens, rails.last_post), holdings(batch, stack))
+    beside = holdings(batch, stack)
+    if batch.structure.market:
+        for replicate, pieces in enumerate(beside):
+            pieces += [column.data for column in batch.world.market.content(replicate)]
+    return batch.world.state_hashes((rails.tokens, rails.last_post), beside)
 
 
 def _end(batch: Batch, everyone: I64, epochs: int, reason: str) -> Generator[Yielded, Any, str]:
@@ -94,12 +99,19 @@ def _end(batch: Batch, everyone: I64, epochs: int, reason: str) -> Generator[Yie
 def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, str]:
     """One step: first actions and proposals of everybody, then second proposals on the updated state."""
     rails.start_step(batch)
+    batch.turn = first_turn(batch.structure, 0)
+    stack.on_step(batch)
+    read_public_record(batch, stack, batch.world.crowd.row)
     if batch.structure.feed:
         batch.world.feed.rank(batch.economy.alpha, batch.economy.beta)
+    if batch.structure.market:
+        batch.turn = first_turn(batch.structure, 0)
+        trade.trade(batch)
+        yield from batch.flush()
     for second in (False, True):
         batch.second_pass = second
         batch.turn = first_turn(batch.structure, int(second))
-        for row in _turns(batch, second):
+        for row in _turns(batch, stack, second):
             if len(row):
                 yield from _turn(batch, rails, stack, row)
             batch.world.ledger.audit(batch.economy.credit_limit)
@@ -114,9 +126,9 @@ def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, s
     return ""
 
 
-def _turns(batch: Batch, second: bool) -> list[I64]:
+def _turns(batch: Batch, stack: Stack, second: bool) -> list[I64]:
     """Rows that act together: all at once, or one agent of every replicate after the other."""
-    row = batch.world.crowd.row
+    row = identities.who_acts(batch, stack, batch.world.crowd.row)
     if batch.structure.turns == "simultaneous":
         return [_keen(batch, row) if second else row]
     ordered = row[in_order(batch, row)]

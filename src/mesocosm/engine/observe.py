@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mesocosm import rng
 from mesocosm.api import VISIBLE, View
 from mesocosm.engine.batch import Batch, Player
+from mesocosm.env.bidding import TRADE_VISIBLE
 from mesocosm.env.economy import take
 from mesocosm.env.interaction import Deals
 from mesocosm.env.payoff import own_bar
@@ -42,10 +43,12 @@ def leniency_of(batch: Batch, row: I64, partner: I64) -> Any:
 
 
 def same_coalition(batch: Batch, row: I64, other: I64) -> Mask:
-    """Whether two rows of a replicate are of one policy that knows and backs its own kind."""
+    """Whether two rows of a replicate are of one owner, or of one policy that knows and backs its own kind."""
     code = batch.world.code
     backs = np.array([player.policy.coalition for player in batch.cast])
     mates: Mask = (code[row] == code[other]) & backs[code[row]]
+    if batch.world.identities.any_in_use:
+        mates |= batch.world.identities.of_one_owner(row, other)
     return mates
 
 
@@ -58,7 +61,8 @@ def build_view(
              policy lists in `sees` (all of them for a policy that decides outside) are computed and shown;
              is_blind: show the rules as they are without levers, as frozen agents take them.
     """
-    asked = VISIBLE[question] if player.policy.external else player.policy.sees
+    # in the market every policy is shown all there is: what it does there by default rests on it
+    asked = VISIBLE[question] if player.policy.external or question in TRADE_VISIBLE else player.policy.sees
     shown: dict[str, Any] = {
         "agent": batch.world.slot[row],
         "step": batch.step,
@@ -88,6 +92,8 @@ def outlook(batch: Batch, replicate: I64) -> SimpleNamespace:
         p_bad=[table.expected_p[first + d] for d in levels],
         doubt_good=table.doubt[first],
         doubt_bad=[table.doubt[first + d] for d in levels],
+        suspect_good=table.suspect[first],
+        suspect_bad=[table.suspect[first + d] for d in levels],
         attention_good=table.attention[first],
         attention_bad=[table.attention[first + d] for d in levels],
     )

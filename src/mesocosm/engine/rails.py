@@ -53,7 +53,8 @@ class Rails:
     def check_actions(self, batch: Batch, row: I64, kind: I64, length: Any, due: Any = 0) -> Mask:
         """Which actions may happen; the others are refused, by the first rule they break.
 
-        Params   due: micro-credits that each action costs its agent, a number or (k,).
+        Params   due: micro-credits that each action costs its agent, a number or (k,). It is paid from the balance, not
+                 on credit, and within the budget of the epoch.
         """
         rule = batch.by_row
         broken = np.where(self.tokens[row] < 1.0, 2, 0)
@@ -64,7 +65,7 @@ class Rails:
             broken[writes & (waited < take(rule.min_time_between_posts, row))] = 4
             broken[writes & (self.posts[row] >= take(rule.max_posts_per_epoch, row))] = 3
         if np.any(due):
-            broken[due > batch.world.ledger.balance[row]] = MESSAGE_UNPAID
+            broken[(due > 0) & (due > _means(batch, row))] = MESSAGE_UNPAID
         broken[~MAY[batch.world.role[row], kind]] = 1
         fine: Mask = broken == 0
         self._refuse(batch, row, broken, kind, fine)
@@ -120,6 +121,14 @@ class Rails:
             "attempt": ACTION_NAMES[attempt[bad]],
         }
         batch.emit("refused", row[bad], columns)
+
+
+def _means(batch: Batch, row: I64) -> I64:
+    """Micro-credits that rows may still spend: what they have, within the epoch's budget."""
+    ledger = batch.world.ledger
+    budget = exact.micro(np.asarray(take(batch.by_row.budget_per_epoch, row), dtype=np.float64))
+    means: I64 = np.minimum(ledger.balance[row], budget - ledger.spent[row])
+    return means
 
 
 def open_rails(batch: Batch) -> Rails:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm import exact, rng
-from mesocosm.engine import work
+from mesocosm.engine import identities, trade, work
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.govern import Stack
 from mesocosm.engine.society import weigh_ballots
@@ -22,17 +22,20 @@ TURNOVER = 1 << 40  # offset of the draws of turnover, beside those of planned d
 I64 = NDArray[np.int64]
 
 
-def begin_epoch(batch: Batch) -> None:
-    """Departures and arrivals, the epoch's tasks, and fresh counts.
+def begin_epoch(batch: Batch, stack: Stack) -> None:
+    """Departures and arrivals, further identities, the epoch's tasks, and fresh counts.
 
-    Moves    nothing -> arrivals, stakes and bonds -> leavers, leavers -> commons (commons -> leavers who are in debt).
+    Moves    nothing -> arrivals, stakes and bonds -> leavers, leavers -> commons (commons -> leavers who are in debt);
+             identities.open_further.
     """
     world = batch.world
+    lately = identities.look_back(batch)
     for counter in (world.proposed, world.accepted, world.acted, world.refused):
         counter[:] = 0
     if batch.epoch > 0:
         _depart(batch)
         _arrive(batch)
+        identities.open_further(batch, stack, lately)
     batch.emit_for("epoch_started", np.arange(world.n_replicates), {"active": world.crowd.count.copy()})
     if batch.structure.tasks:
         work.open_for_epoch(batch)
@@ -63,7 +66,7 @@ def _depart(batch: Batch) -> None:
         if luck is None:
             luck = batch.uniform(rng.Purpose.DEPART, np.arange(world.n_rows))
         row = np.arange(world.offset[replicate], world.offset[replicate + 1])
-        row = row[world.active[row]]
+        row = row[world.active[row] & ~world.identities.is_further[row]]
         for item in planned:
             code = batch.roster.policies.index(item.type) if item.type in batch.roster.policies else -1
             kind = row[(world.code[row] == code) & ~leaves[row]]
@@ -71,10 +74,12 @@ def _depart(batch: Batch) -> None:
         if population.turnover > 0.0:
             chance = batch.uniform_at(rng.Purpose.DEPART, world.replicate[row], TURNOVER + world.slot[row])
             leaves[row[chance < population.turnover]] = True
-    row = np.flatnonzero(leaves)
+    row = np.flatnonzero(leaves[world.identities.owner] & world.active)  # an owner leaves with all its identities
     if len(row) == 0:
         return
     _return_deposits(batch, row)
+    if batch.structure.market:
+        trade.leave_market(batch, row)
     batch.emit("departed", row, {"agent": world.slot[row], "balance": exact.credits(world.ledger.balance[row])})
     world.ledger.close_account(row)
     world.active[row] = False
@@ -109,6 +114,8 @@ def end_epoch(batch: Batch, stack: Stack) -> None:
     world = batch.world
     if batch.structure.tasks:
         work.expire(batch)
+    if batch.structure.market:
+        trade.refund_overdue(batch)
     stack.on_epoch(batch)
     count_ballots(batch, stack)
     stack.tell_fired(batch)
@@ -141,6 +148,8 @@ def count_ballots(batch: Batch, stack: Stack) -> None:
         of_mates = exact.sum_by(where, weight[member], world.n_replicates)[where] - weight[member]
         given[member] += of_mates
         cast[member] += of_mates
+    if world.identities.any_in_use:
+        _back_own(batch, weight, backs, (given, cast))
     mean = np.where(cast > 0.0, given / np.where(cast > 0.0, cast, 1.0), 0.0)
     bound = batch.by_row.bound
     moved = np.minimum(np.maximum(world.reputation + batch.by_row.ballot_gain * mean, -bound), bound)
@@ -162,6 +171,15 @@ def _ballots_cast(batch: Batch, backs: Any) -> I64:
     return cast
 
 
+def _back_own(batch: Batch, weight: F64, backs: Any, into: tuple[F64, F64]) -> None:
+    """An owner's identities vote for each other; those of a coalition have done so as its members."""
+    world, owner = batch.world, batch.world.identities.owner
+    row = world.crowd.row[~backs[world.code[world.crowd.row]]]
+    others = exact.count_by(owner[row], world.n_rows)[owner[row]] - 1
+    for total in into:
+        total[row] += weight[row] * others
+
+
 def _count_some(batch: Batch, rows: slice, weight_of: F64, backs: Any, into: tuple[F64, F64]) -> None:
     """Add the ballots of some voters to what each agent was given and how much weight was cast on it."""
     world, memory = batch.world, batch.world.memory
@@ -172,6 +190,9 @@ def _count_some(batch: Batch, rows: slice, weight_of: F64, backs: Any, into: tup
     alpha, beta = memory.alpha[rows].reshape(-1)[at], memory.beta[rows].reshape(-1)[at]
     strength = take(batch.by_row.prior_strength, voter)
     sign = np.sign(alpha + strength * world.prior[rated] - 0.5 * (alpha + beta + strength))
+    if world.identities.any_in_use:  # an owner's identities back each other, known or not
+        apart = ~world.identities.of_one_owner(voter, rated)
+        voter, rated, sign = voter[apart], rated[apart], sign[apart]
     loyal = backs[world.code[voter]]
     if loyal.any():
         sign = np.where(loyal, -1.0, sign)
@@ -185,7 +206,7 @@ def _count_some(batch: Batch, rows: slice, weight_of: F64, backs: Any, into: tup
 def _snapshot(batch: Batch) -> None:
     """State of every agent that is or was there, for metrics and log."""
     world = batch.world
-    row = np.flatnonzero(batch.roster.arrival_epoch <= batch.epoch)
+    row = np.flatnonzero(world.identities.since <= batch.epoch)
     columns = {
         "agent": world.slot[row],
         "active": world.active[row],

@@ -12,6 +12,7 @@ from mesocosm import exact
 from mesocosm.engine.batch import Batch, precedence
 from mesocosm.engine.govern import Stack
 from mesocosm.engine.learn import learn_from_deals
+from mesocosm.engine.society import read_public_record
 from mesocosm.env.economy import Columns, take
 from mesocosm.env.events import REASONS, Reason
 from mesocosm.env.interaction import Deals
@@ -47,6 +48,7 @@ def settle(batch: Batch, stack: Stack, deal: Deals) -> None:
     cause = batch.world.memory.last_seq(deal.memory_at) if batch.detail else None
     stack.on_settle(deal)
     _remember(batch, rule, deal, done)
+    read_public_record(batch, stack, deal.row_a[done])
     _log(batch, deal, cause, before)
     _note_replays(batch, deal)
 

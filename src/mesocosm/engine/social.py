@@ -145,11 +145,12 @@ def _message_source(batch: Batch, mine: I64, price: F64 | None) -> dict[str, Any
     return {"message_price": np.where(batch.blind[mine], 0.0, price[where]), "message_worth": worth}
 
 
-def _dues(batch: Batch, row: I64, kind: I64, price: F64 | None) -> Any:
-    """(k,) micro-credits that actions cost their agents, or 0 where none costs anything."""
+def _dues(batch: Batch, row: I64, kind: I64, any_post: Mask, price: F64 | None) -> Any:
+    """(k,) micro-credits that actions cost their agents, or 0 where none costs anything. A reply to no post is none."""
     if price is None:
         return 0
-    return np.where((kind == POST) | (kind == REPLY), exact.micro(price[batch.world.replicate[row]]), 0)
+    writes = (kind == POST) | ((kind == REPLY) & any_post)
+    return np.where(writes, exact.micro(price[batch.world.replicate[row]]), 0)
 
 
 def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, sight: Sight) -> None:
@@ -160,7 +161,7 @@ def _carry_out(batch: Batch, rails: Rails, stack: Stack, row: I64, acts: Acts, s
         return
     kind = acts.kind[wanted]
     length = _length(batch, row[wanted], kind, acts.topic[wanted], offer.place[wanted])
-    due = _dues(batch, row[wanted], kind, sight.price)
+    due = _dues(batch, row[wanted], kind, sight.any_post[wanted], sight.price)
     fine = rails.check_actions(batch, row[wanted], kind, length, due)
     done = wanted if fine.all() else wanted[fine]
     kind = acts.kind[done]

@@ -1,8 +1,9 @@
-"""Runs the hooks of levers about the society beside its deals: what messages cost, and what ballots count for."""
+"""Runs the hooks of levers about the society beside its deals: messages, ballots, and what is on public record."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from mesocosm import exact
 from mesocosm.api import SocialLever
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.govern import Seat, Stack, note_action
-from mesocosm.engine.lever_answers import check_column
+from mesocosm.engine.lever_answers import check_column, held_pair
+from mesocosm.env.economy import take
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -68,3 +70,24 @@ def weigh_ballots(batch: Batch, stack: Stack, weight: F64, count: Callable[[], I
         note_action(seat, batch.world.replicate[(told != weight) & (cast > 0)])
         weight = told
     return weight
+
+
+def read_public_record(batch: Batch, stack: Stack, row: I64) -> None:
+    """Let what levers keep on public record of some agents move what strangers think of them.
+
+    It must follow every change of their reputation, which sets the prior without the record.
+    """
+    world = batch.world
+    n = world.n_rows
+    record: tuple[Any, Any] = (0.0, 0.0)
+    for seat in _seats(stack, "public_record"):
+        with seat.blame("public_record") as hook:
+            told = seat.at(world.replicate).public_record(seat)
+        if told is not None:
+            alpha, beta = held_pair(hook, ("alpha", "beta"), told, n, "agents")
+            record = record[0] + alpha, record[1] + beta
+    good, bad = (np.broadcast_to(np.asarray(count, dtype=np.float64), n) for count in record)
+    row = row[good[row] + bad[row] > 0.0]
+    if len(row):
+        mean, strength = take(batch.by_row.prior_mean, row), take(batch.by_row.prior_strength, row)
+        world.read_record(row, (good[row], bad[row]), mean, strength)

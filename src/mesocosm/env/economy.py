@@ -13,9 +13,9 @@ from mesocosm.config.schema import Scenario
 from mesocosm.errors import UsageError, check
 
 SECTIONS = (
-    "environment", "payoff", "conduct", "proxy", "trust", "reputation", "adaptive", "feed", "tasks", "safety",
+    "environment", "payoff", "conduct", "proxy", "trust", "reputation", "adaptive", "feed", "tasks", "safety", "market",
 )  # fmt: skip
-STRUCTURAL = ("capacity", "slots", "visible")  # they decide shapes: see Structure
+STRUCTURAL = ("capacity", "slots", "visible", "bidders", "board_size")  # they decide shapes: see Structure
 ACCEPTANCE = ("policy", "joint", "consent", "all")
 
 
@@ -75,6 +75,7 @@ class Structure:
     feed: bool
     tasks: bool
     proposals: bool
+    market: bool
     effort_menu: tuple[float, ...]
     disguise_menu: tuple[float, ...]
     transfer_menu: tuple[float, ...]
@@ -82,6 +83,8 @@ class Structure:
     feed_capacity: int
     feed_visible: int
     task_capacity: int
+    board_size: int
+    bidders: int
     noise: str
     calibration: str
     decision_replays: int
@@ -98,6 +101,7 @@ def structure_of(scenario: Scenario) -> Structure:
         feed=simulation.phases.feed,
         tasks=simulation.phases.tasks,
         proposals=simulation.phases.proposals,
+        market=simulation.phases.market,
         effort_menu=tuple(float(x) for x in conduct.effort_menu),
         disguise_menu=tuple(float(x) for x in conduct.disguise_menu),
         transfer_menu=tuple(float(x) for x in conduct.transfer_menu),
@@ -105,6 +109,8 @@ def structure_of(scenario: Scenario) -> Structure:
         feed_capacity=scenario.feed.capacity,
         feed_visible=scenario.feed.visible,
         task_capacity=scenario.tasks.capacity,
+        board_size=scenario.market.board_size,
+        bidders=scenario.market.bidders,
         noise=scenario.proxy.noise,
         calibration=scenario.proxy.calibration,
         decision_replays=simulation.decision_replays,
@@ -133,6 +139,8 @@ def economy_of(scenarios: Sequence[Scenario]) -> Columns:
         value[f"weight_{name}"] = column([_share(scenario, name) for scenario in scenarios])
     value["belief_is_public"] = column([scenario.adaptive.belief == "public" for scenario in scenarios])
     value["settle_on_outcome"] = column([float(scenario.payoff.settle_on == "outcome") for scenario in scenarios])
+    value["second_price"] = column([float(scenario.market.auction == "second_price") for scenario in scenarios])
+    value["on_submission"] = column([float(scenario.market.condition == "on_submission") for scenario in scenarios])
     value["acceptance"] = column([ACCEPTANCE.index(scenario.acceptance) for scenario in scenarios])
     return Columns(value)
 

@@ -48,7 +48,8 @@ class Ahead:
     """Deals that initiators consider, one row for each initiator and candidate.
 
     Shapes   m = rows. `look` has p_good and p_bad[d], what p is on average after a good outcome and after a bad one
-             under disguise d, and doubt_good and doubt_bad[d], how often it is then below 1/2.
+             under disguise d, doubt_good and doubt_bad[d], how often it is then below 1/2, and suspect_good and
+             suspect_bad[d], how often v_hat is then below 0.
     """
 
     row_a: I64  # (m,)
@@ -64,6 +65,8 @@ class Ahead:
     stake: F64  # (m,) credits on deposit
     leaves: F64  # (m,) share of the epoch that is over when the deal is made
     steps_per_epoch: int
+    others: I64  # (m,) other agents there are
+    prior: F64  # (m,) what strangers think of the initiator
     rule: Any  # public rules of the economy, aligned with the rows
     weight: Any  # own deals that an announced chance is worth
     is_public: Any  # whether announced chances are believed as they are
@@ -96,18 +99,20 @@ class Foresight:
     fine_bad: Any = None  # [d], if it is bad; None for none
     pass_good: Any = None  # chance that levers let a good outcome through to the counterparty; None for always
     pass_bad: Any = None  # [d]; None for always
+    pass_taking: Any = None  # chance that they let deals with tau below 0 through, beside the two; None for always
     reveal: Any = 0.0  # chance that levers bring the outcome to light, or what they take for it
     false_alarm: Any = 0.0  # chance that they say bad of a good outcome, at most `reveal`
     oversight: Any = 0.0  # chance that they say good of a bad one
     forfeit: Any = 0.0  # credits it loses if the outcome comes to light as bad, to its partner or through levers
     acclaim: Any = 0.0  # what it is worth to it, in credits, that the outcome comes to light as good
+    sanction: Any = 0.0  # credits it loses for dealing with this partner again, however it turns out
     forgone: Any = 0.0  # credits that making a proposal costs in others that can then not be made
     keeps: Any = 1.0  # share of what trust is worth that levers leave it
     halts: list[tuple[Any, Any]] = field(default_factory=list)  # where expected 1-p exceeds the first, lose the second
 
     def join(self, other: Foresight) -> None:
         """Add what another lever foretells, which acts after those joined before and has the last word."""
-        for name in ("fine_good", "forfeit", "acclaim", "forgone"):
+        for name in ("fine_good", "forfeit", "acclaim", "forgone", "sanction"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.keeps = self.keeps * other.keeps
         self.false_alarm = (1.0 - other.reveal) * self.false_alarm + other.false_alarm
@@ -116,6 +121,8 @@ class Foresight:
         self.halts = [*self.halts, *other.halts]
         if other.pass_good is not None:
             self.pass_good = other.pass_good if self.pass_good is None else self.pass_good * other.pass_good
+        if other.pass_taking is not None:
+            self.pass_taking = other.pass_taking * (1.0 if self.pass_taking is None else self.pass_taking)
         if other.fine_bad is not None:
             before = self.fine_bad or [0.0] * len(other.fine_bad)
             self.fine_bad = [one + two for one, two in zip(before, other.fine_bad, strict=True)]
@@ -123,12 +130,13 @@ class Foresight:
             before = self.pass_bad or [1.0] * len(other.pass_bad)
             self.pass_bad = [one * two for one, two in zip(before, other.pass_bad, strict=True)]
 
-    def passage(self, candidate: I64, level: I64) -> F64 | None:
+    def passage(self, candidate: I64, level: I64, takes: NDArray[np.bool_] | None = None) -> F64 | None:
         """(2, k) the chance that levers let the chosen deals through, if good and if bad; None where they let all.
 
-        Params   candidate: 0 or 1 for each proposer, or -1 for nobody; level: of the disguise. The layout is paired.
+        Params   candidate: 0 or 1 for each proposer, or -1 for nobody; level: of the disguise;
+                 takes: whether tau is below 0. The layout is paired.
         """
-        if self.pass_good is None and self.pass_bad is None:
+        if self.pass_good is None and self.pass_bad is None and self.pass_taking is None:
             return None
         k = len(candidate)
 
@@ -138,7 +146,8 @@ class Foresight:
 
         levels = [None] if self.pass_bad is None else self.pass_bad
         bad = np.stack([of_chosen(chance) for chance in levels])
-        return np.stack([of_chosen(self.pass_good), bad[np.clip(level, 0, len(levels) - 1), np.arange(k)]])
+        chances = np.stack([of_chosen(self.pass_good), bad[np.clip(level, 0, len(levels) - 1), np.arange(k)]])
+        return chances if takes is None else np.where(takes, of_chosen(self.pass_taking), 1.0) * chances
 
     def paired(self) -> Foresight:
         """Laid out by candidate, as policies see it: (m,) becomes (2, k)."""

@@ -121,6 +121,20 @@ class Ledger:
             check(False, "no balance is below the credit limit", row=int(np.flatnonzero(self.balance < floor)[0]))
 
 
+def hand_over(ledger: Ledger, row: I64, to: I64, amount: I64) -> None:
+    """Move credits between agents of a replicate. Moves: agent -> agent. Rows are distinct on either side."""
+    _none_negative(amount)
+    ledger.balance[row] -= amount
+    ledger.balance[to] += amount
+
+
+def post_bond(ledger: Ledger, row: I64, holder: I64, amount: I64) -> None:
+    """Hold credits of agents as the bond of others. Moves: agent -> bond hold. Rows are distinct on either side."""
+    _none_negative(amount)
+    ledger.balance[row] -= amount
+    ledger.hold["bond"][holder] += amount
+
+
 def _none_negative(amount: I64) -> None:
     check(not len(amount) or int(np.min(amount)) >= 0, "credits move forwards: an amount is at least 0")
 

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesocosm import exact
 from mesocosm.env.partners import INDEXED_UP_TO, Partners, open_partners
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+STANDARD_LOOK = float(exact.exp(1.0))  # e^s of a deal that looks good
+STANDARD_BAR = 1.0 / 3.0
 
 
 class Leniency(Partners):
@@ -50,6 +53,14 @@ def acceptance_chance(trust: Any, look: Any, bar: Any) -> Any:
     bar = np.minimum(np.maximum(bar, 0.0), 1.0)
     yes = trust * (1.0 - bar) * look
     return yes / (yes + bar * (1.0 - trust))
+
+
+def standard_chance(trust: Any) -> Any:
+    """The chance of a yes to a deal that looks good, by which trust is valued: A at e^s = e and a bar of 1/3.
+
+    Source   design section 2, Best response.
+    """
+    return acceptance_chance(trust, STANDARD_LOOK, STANDARD_BAR)
 
 
 def after_answer(omega: F64, said_yes: Any, chance_own: F64, chance_strict: F64, floor: Any) -> F64:

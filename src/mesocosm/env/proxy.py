@@ -64,7 +64,8 @@ class Traces(NamedTuple):
 
 #: columns of a TraceTable, in the order in which they are tabulated for one economy
 TABULATED = (
-    "s_soft", "s_hard", "screen_odds", "attention", "expected_p", "doubt", "slope", "intercept", "count_edge",
+    "s_soft", "s_hard", "screen_odds", "attention", "expected_p", "doubt", "suspect", "slope", "intercept",
+    "count_edge",
 )  # fmt: skip
 
 
@@ -83,6 +84,7 @@ class TraceTable:
     attention: F64  # (C,) attention the deal draws
     expected_p: F64  # (C,) E[p | class]
     doubt: F64  # (C,) P(p < 1/2 | class)
+    suspect: F64  # (C,) P(v_hat < 0 | class)
     slope: F64  # (C,) of the link from v_hat to log-odds
     intercept: F64  # (C,)
     count_edge: F64  # (C * (COUNT_MAX + 1),) class + Poisson cdf, ascending: one search draws a count
@@ -184,22 +186,23 @@ def _tabulate(traits: Traits, menu: tuple[float, ...], noise: str, calibration: 
     cdf = np.stack([exact.poisson_cdf(float(x), COUNT_MAX) for x in rate])
     cdf = np.rint(cdf * COUNT_GRID) / COUNT_GRID  # so that adding a class number is exact
     cdf[:, -1] = 1.0
-    slope, intercept, expected, doubt = _readings(traits, soft, cdf, noise, calibration)
+    slope, intercept, *chances = _readings(traits, soft, cdf, noise, calibration)
     screen = exact.exp(traits.screen_weight * 0.5 * (soft + hard))
     flat = np.ones(len(v))
-    return soft, hard, screen, attention, expected, doubt, slope * flat, intercept * flat, cdf.ravel()
+    return soft, hard, screen, attention, *chances, slope * flat, intercept * flat, cdf.ravel()
 
 
-def _readings(traits: Traits, soft: F64, cdf: F64, noise: str, calibration: str) -> tuple[float, float, F64, F64]:
-    """Slope and intercept of the link and, by class, what p is on average and how often it is below one half."""
+def _readings(traits: Traits, soft: F64, cdf: F64, noise: str, calibration: str) -> tuple[float, float, F64, F64, F64]:
+    """Slope and intercept of the link and, by class, what p is on average, and how often p < 1/2 and v_hat < 0."""
     if noise == "uniform":  # p has density 2p where it looks good and 2(1-p) where it looks bad, and needs no link
         good = 0.5 * (1.0 + soft)
-        return traits.k, 0.0, (1.0 + good) / 3.0, 0.75 - 0.5 * good
+        return traits.k, 0.0, (1.0 + good) / 3.0, 0.75 - 0.5 * good, 0.75 - 0.5 * good
     score = [_score_distribution(traits, s, cdf[c], noise) for c, s in enumerate(soft)]
     slope, intercept = _link(traits, *_good_and_bad(traits, soft, score, noise), calibration)
     expected = np.array([_total(exact.sigmoid(slope * x + intercept) * w) for x, w in score])
     doubt = np.array([_total(np.where(slope * x + intercept < 0.0, w, 0.0)) for x, w in score])
-    return slope, intercept, expected, doubt
+    suspect = np.array([_total(np.where(x < 0.0, w, 0.0)) for x, w in score])
+    return slope, intercept, expected, doubt, suspect
 
 
 def _score_distribution(traits: Traits, soft: float, cdf: F64, noise: str) -> tuple[F64, F64]:

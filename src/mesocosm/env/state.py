@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from mesocosm import exact, rng
 from mesocosm.env.economy import Columns, Structure, take
 from mesocosm.env.feed import Feed, open_feed
+from mesocosm.env.identities import Identities, list_identities
 from mesocosm.env.ledger import Ledger, open_ledger
 from mesocosm.env.leniency import Leniency, open_leniency
+from mesocosm.env.market import Marketplace
 from mesocosm.env.population import Roster
 from mesocosm.env.tasks import Tasks, open_tasks
-from mesocosm.env.trust import Memory, open_memory
+from mesocosm.env.trust import Memory, open_memory, trust_mean
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -50,7 +52,7 @@ class World:
     skill: F64  # (n,)
     active: NDArray[np.bool_]  # (n,)
     reputation: F64  # (n,) R
-    prior: F64  # (n,) m0(R): trust in a stranger of that reputation
+    prior: F64  # (n,) trust in a stranger: m0(R), moved by what is on public record
     payoff_mean: F64  # (n,) u_bar: running mean of own realised payoff per accepted own proposal
     caught_step: I64  # (n,) last step in which own deal with v = -1 came to light
     deals: I64  # (n,) own proposals accepted, since the start
@@ -64,11 +66,13 @@ class World:
     refused: I64  # (n,) attempts refused by a rail this epoch
     votes_received: I64  # (n,) votes for own posts, up only, since the start
     ledger: Ledger
+    identities: Identities
     memory: Memory
     leniency: Leniency  # what learning agents believe of partners
     learner: I64  # (n,) place in `leniency`, -1 for agents that do not learn
     feed: Feed
     tasks: Tasks
+    market: Marketplace
     crowd: Crowd
     next_seq: I64  # (R,)
 
@@ -90,6 +94,14 @@ class World:
         """Write reputations and the prior trust that follows from them: m0(R) = sigmoid(logit prior_mean + R)."""
         self.reputation[row] = value
         self.prior[row] = exact.sigmoid(exact.logit(prior_mean) + value)
+
+    def read_record(self, row: I64, record: tuple[F64, F64], prior_mean: Any, strength: Any) -> None:
+        """Let what is on public record move the prior trust in some agents: (w m0 + alpha) / (w + alpha + beta).
+
+        Params   record: (alpha, beta), each (k,); strength: w, the weight of the prior.
+        """
+        start = exact.sigmoid(exact.logit(prior_mean) + self.reputation[row])
+        self.prior[row] = trust_mean(*record, start, strength)[0]
 
     def number_events(self, replicate: I64) -> I64:
         """Seq of each of a batch of new events, grouped by replicate ascending; moves the counters on."""
@@ -136,6 +148,9 @@ class World:
                 digest.update(content.data)
         for table in tables:
             digest.update(table[replicate].data)
+        if self.identities.in_use[replicate]:
+            for content in self.identities.content(slice(start, stop)):
+                digest.update(content.data)
         for piece in beside:
             digest.update(piece)
         return digest.hexdigest()
@@ -195,11 +210,13 @@ def build_world(
         refused=np.zeros(n, dtype=np.int64),
         votes_received=np.zeros(n, dtype=np.int64),
         ledger=open_ledger(replicate, n_replicates),
+        identities=list_identities(roster),
         memory=open_memory(n, structure.memory_slots, largest),
         leniency=open_leniency(int(learns.sum()), structure.memory_slots, largest),
         learner=np.where(learns, np.cumsum(learns) - 1, -1),
         feed=open_feed(n_replicates, n, structure.feed_capacity, structure.feed_visible),
         tasks=open_tasks(n_replicates, structure.task_capacity),
+        market=Marketplace.empty_board(roster.offset, structure.board_size * structure.market, structure.bidders),
         crowd=list_active(roster.arrival_epoch == 0, replicate, n_replicates),
         next_seq=np.zeros(n_replicates, dtype=np.int64),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class BandwidthCap(Lever):
 
         With l proposals left for s steps the price is (1 - l / s) of the running payoff, and nothing where l >= s.
         """
-        steps = (1.0 - ahead.leaves) * ahead.steps_per_epoch
+        steps = np.rint((1.0 - ahead.leaves) * ahead.steps_per_epoch)
         left = np.maximum(np.asarray(self.max_actions) - bench.proposed[ahead.row_a], 0)
         return Foresight(forgone=np.maximum(1.0 - left / steps, 0.0) * ahead.payoff)
 
@@ -44,3 +44,7 @@ class BandwidthCap(Lever):
         """Whether the agent has proposals left in this epoch."""
         allowed: Mask = bench.proposed[row] < self.max_actions
         return allowed
+
+    def allowance(self, bench: Bench, row: I64, epoch: int) -> Any:
+        """The cap, in every epoch; an owner with several identities has it several times."""
+        return self.max_actions

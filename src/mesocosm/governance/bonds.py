@@ -34,6 +34,10 @@ class Bonds(Lever):
 
     amount: float = param(1.0, about="bond set aside for a deal", unit="credits", ge=0.0, le=1e9)
 
+    def columns(self, n_rows: int, n_replicates: int) -> dict[str, Any]:
+        """What each agent has set aside for the deals of the epoch, micro-credits, beside other bonds it may hold."""
+        return {"placed": np.zeros(n_rows, dtype=np.int64)}
+
     def may_propose(self, bench: Bench, row: I64) -> Mask:
         """Who can pay the bond of one more deal."""
         due = exact.micro(np.asarray(self.amount, dtype=np.float64))
@@ -47,16 +51,19 @@ class Bonds(Lever):
         row = deal.row_a[held]
         bond = np.minimum(asked[held], np.maximum(bench.ledger.balance[row], 0))
         deposit(bench, "bond", row, bond)
+        bench.column["placed"][row] += bond
         found = ((deal.discovered & ~deal.is_good) | (deal.audited & ~deal.told_good))[held]
         hit, lost = held[found], bond[found]
+        bench.column["placed"][row[found]] -= lost
         slash(bench, "bond", row[found], lost, deal.seq[hit], deal.row_b[hit])
         deal.fine[hit] += exact.credits(lost)
 
     def on_epoch(self, bench: Bench) -> None:
         """Give bonds back."""
-        held = bench.ledger.hold["bond"]
-        row = np.flatnonzero(held > 0)
-        give_back(bench, "bond", row, held[row].copy())
+        placed = bench.column["placed"]
+        row = np.flatnonzero((placed > 0) & bench.active)
+        give_back(bench, "bond", row, placed[row].copy())
+        placed[:] = 0
 
     def foresee(self, bench: Bench, ahead: Ahead) -> Foresight:
         """A bad deal that comes to light costs the bond, or what there is to pay it from."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from mesocosm.errors import MesocosmError, ReplayDiffers
+from mesocosm.errors import MesocosmError, ReplayDiffers, UsageError
 from mesocosm.log.compare import first_difference
 
 EVENTS = "events.jsonl"
@@ -84,6 +85,20 @@ def write_atomic(path: str | Path, data: bytes, *, durable: bool = True, shared:
             sync_directory(target.parent)
     except OSError as error:
         raise explain(target, "write this file", error) from error
+
+
+def try_out(folder: Path) -> None:
+    """Make a directory for results and write into it, to see that this can be done before anything is run.
+
+    Raises   UsageError when it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as error:
+        why = error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))
+        raise UsageError(str(explain(folder, "keep results here", why))) from error
 
 
 def _host() -> str:

@@ -153,6 +153,22 @@ def expected_by_degree(events: Dyads, occasions: Dyads | None = None) -> Dyads:
     return Dyads(events.group, events.a, events.b, expected, events.n_agents)
 
 
+def expected_between(one: Any, other: Any, whole: Any) -> F64:
+    """How often two would deal, whoever asks, if each spread its deals over the others by how much each deals.
+
+    k_a k_b / 2 (1 / (m - k_a) + 1 / (m - k_b)): the mean of what either side's own deals would bring.
+
+    Params   one, other: k, deals of either with anybody; whole: m, the sum of k over all, twice the number of deals.
+    Returns  NaN where one of them has part in all deals and more.
+    Source   degree-corrected Poisson model (Chung and Lu 2002), no dealings with oneself
+    Example
+        >>> float(expected_between(4, 4, 12)), float(expected_between(6, 2, 12))
+        (2.0, 1.6)
+    """
+    k_a, k_b, m = (np.asarray(value, dtype=np.float64) for value in (one, other, whole))
+    return 0.5 * k_a * k_b * (ratio(1.0, m - k_a) + ratio(1.0, m - k_b))
+
+
 def expected_by_volume(events: Dyads, occasions: Dyads) -> Dyads:
     """How often each event would go from a to b if it came with their dealings as often as with everybody else's.
 

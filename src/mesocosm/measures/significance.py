@@ -86,11 +86,12 @@ def poisson_tail(n: Any, rate: Any) -> F64:
     return tail.reshape(np.broadcast_shapes(np.shape(n), np.shape(rate)))
 
 
-def benjamini_hochberg(p: Any, group: I64, n_tests: Any, level: float = 0.05) -> Mask:
+def benjamini_hochberg(p: Any, group: I64, n_tests: Any, level: Any = 0.05) -> Mask:
     """Which p-values to call findings so that, of those called, at most a share `level` is expected to be chance.
 
     Params   n_tests: tests made in each group, those included whose p-value is 1 and therefore not listed.
-    Shapes   p, group: (k,); n_tests: (n_groups,) or a number; result (k,). A missing p-value is never a finding.
+    Shapes   p, group: (k,); n_tests: (n_groups,) or a number; level: a number, or (k,) and the same within each group;
+             result (k,). A missing p-value is never a finding.
     Source   Benjamini and Hochberg (1995), step-up procedure
     Example
         >>> benjamini_hochberg([0.03, 0.011, 0.5], np.zeros(3, dtype=np.int64), 3).tolist()

@@ -15,11 +15,13 @@ from mesocosm.measures.dyads import Dyads
 from mesocosm.measures.moments import F64
 from mesocosm.metrics.totals import (
     AGENT_COLUMNS,
+    BOUNTY_NUMBERS,
     DECISION_NUMBERS,
     NUMBERS,
     EpochTotals,
     Statistic,
     Totals,
+    bounty_statistic_of,
     decision_statistic_of,
     statistic_of,
 )
@@ -45,7 +47,8 @@ class Needs:
     """What some metrics read, found by taking them once of an epoch in which nothing happened.
 
     statistics are added up, raw ones kept row by row, pairs counted by dyad; columns are those of interactions that all
-    of these are computed from, decisions and decision_columns the same of replayed decisions.
+    of these are computed from, decisions and decision_columns the same of replayed decisions, bounties and
+    bounty_columns of closed bounties.
     """
 
     statistics: tuple[str, ...]
@@ -54,6 +57,8 @@ class Needs:
     columns: tuple[str, ...]
     decisions: tuple[str, ...]
     decision_columns: tuple[str, ...]
+    bounties: tuple[str, ...]
+    bounty_columns: tuple[str, ...]
     agent_columns: tuple[str, ...]
     agent_before: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -96,13 +101,15 @@ def needs_of(names: Iterable[str]) -> Needs:
     """
     chosen = tuple(names)
     nobody, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
-    sums, decisions, raw, economy = (_Asked(x) for x in (np.zeros((1, 1, 2)), np.zeros((1, 1)), nothing, np.ones(1)))
+    sums, raw, economy = (_Asked(x) for x in (np.zeros((1, 1, 2)), nothing, np.ones(1)))
+    decisions, bounties = (_Asked(np.zeros((1, 1))) for _ in range(2))
     agents, before = (_Asked(nothing, AGENT_COLUMNS, "agents") for _ in range(2))
     pairs = _Asked(Dyads(nobody, nobody, nobody, nobody, np.zeros(1, dtype=np.int64)))
     deals: dict[str, Any] = {
         "epoch": 0, "types": ("",), "count": np.zeros((1, 1, 2), dtype=np.int64), "sums": sums, "economy": economy,
         "raw": raw, "raw_replicate": nobody, "raw_type": nobody,
         "decision_count": np.zeros((1, 1), dtype=np.int64), "decision_sums": decisions,
+        "bounty_count": np.zeros((1, 1), dtype=np.int64), "bounty_sums": bounties,
     }  # fmt: skip
     states: dict[str, Any] = {
         "agent_row": nobody, "agent_type": nobody, "agents": agents, "before": before, "pairs": pairs,
@@ -123,6 +130,10 @@ def needs_of(names: Iterable[str]) -> Needs:
         decisions=tuple(decisions.seen),
         decision_columns=_columns_read(
             [decision_statistic_of(name) for name in decisions.seen], ("agent",), DECISION_NUMBERS
+        ),
+        bounties=tuple(bounties.seen),
+        bounty_columns=_columns_read(
+            [bounty_statistic_of(name) for name in bounties.seen], ("poster",), BOUNTY_NUMBERS
         ),
         agent_columns=tuple(agents.seen),
         agent_before=tuple(before.seen),

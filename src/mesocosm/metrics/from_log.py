@@ -23,18 +23,23 @@ def totals_from_columns(
     types: Sequence[str],
     economy: Mapping[str, Any],
     replayed: Mapping[str, Any] | None = None,
+    further: Any = None,
+    bounty_closed: Mapping[str, Any] | None = None,
 ) -> Iterator[EpochTotals]:
     """Totals of each completed epoch of one replicate, from its log alone.
 
     An epoch is complete when the log holds the state of its agents; interactions of a later, cut epoch are left out.
 
     Params   interaction, agent_state: columns by name, among them seq and epoch; rows in any order.
-             roster: type code of every slot; types, economy: as for Tally; replayed: decisions taken again, if any.
+             roster: type code of every slot; types, economy: as for Tally; replayed: decisions taken again, if any;
+             further: which slots are kept for further identities; bounty_closed: bounties paid or refunded, if any.
     """
-    tally = Tally(names, roster=[roster], types=types, economy=economy)
-    deals, decisions, states = _in_order(interaction), _in_order(replayed or {}), _in_order(agent_state)
+    tally = Tally(names, roster=[roster], types=types, economy=economy, further=() if further is None else [further])
+    tables = {"interaction": interaction, "replayed": replayed or {}, "bounty_closed": bounty_closed or {}}
+    ordered = {kind: _in_order(table) for kind, table in tables.items()}
+    states = _in_order(agent_state)
     for epoch in np.unique(states["epoch"]).tolist():
-        for part in (_batch("interaction", deals, epoch), _batch("replayed", decisions, epoch)):
+        for part in (_batch(kind, table, epoch) for kind, table in ordered.items()):
             if len(part):
                 tally.add(part)
         yield tally.epoch(_batch("agent_state", states, epoch))
@@ -49,6 +54,8 @@ def epochs_from_columns(
     economy: Mapping[str, Any],
     names: Iterable[str] = DEFAULT_METRICS,
     replayed: Mapping[str, Any] | None = None,
+    further: Any = None,
+    bounty_closed: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """One row of metrics for each completed epoch of one replicate, from its log alone.
 
@@ -57,7 +64,15 @@ def epochs_from_columns(
     """
     asked = tuple(names)
     every = totals_from_columns(
-        asked, interaction, agent_state, roster=roster, types=types, economy=economy, replayed=replayed
+        asked,
+        interaction,
+        agent_state,
+        roster=roster,
+        types=types,
+        economy=economy,
+        replayed=replayed,
+        further=further,
+        bounty_closed=bounty_closed,
     )
     return [epoch_row(totals.epoch, evaluate_metrics(totals, asked)) for totals in every]
 

@@ -15,7 +15,8 @@ def income(totals: EpochTotals) -> F64:
     """Mean change of what agents own over the epoch, of those active at its end; by type, what honest agents earn.
 
     What they own is their balance and what they have on deposit. For an agent that arrived in the epoch, counted from
-    its endowment.
+    its endowment; for an identity that its owner opened, from nothing, as what it was given is missing on the owner's
+    side.
 
     Returns  (R,), NaN where nobody is active.
     """

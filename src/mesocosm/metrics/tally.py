@@ -14,10 +14,18 @@ from mesocosm.errors import UsageError, check
 from mesocosm.measures.moments import F64
 from mesocosm.metrics.evaluate import DEFAULT_METRICS, Needs, needs_of
 from mesocosm.metrics.pairs import PairCounts
-from mesocosm.metrics.totals import DealColumns, EpochTotals, decision_statistic_of, statistic_of
+from mesocosm.metrics.totals import (
+    DealColumns,
+    EpochTotals,
+    bounty_statistic_of,
+    decision_statistic_of,
+    statistic_of,
+)
 
 #: rows added up at a time: small enough for the columns to stay in a CPU's cache
 BLOCK = 16_384
+#: kinds of event that are added up
+TALLIED = ("interaction", "replayed", "bounty_closed")
 
 
 class Tally:
@@ -29,7 +37,8 @@ class Tally:
 
     Params   names: metrics that will be asked for; only what they read is added up, or kept.
              roster: for each replicate, the type code of every slot, agents that have yet to arrive included.
-             types: name of each type code. Totals list them in alphabetical order.
+             further: for each replicate, which slots are kept for further identities, which start without money of
+             their own; none by default. types: name of each type code. Totals list them in alphabetical order.
              economy: parameters by name, a number for all or one for each replicate; s_plus and s_minus for spread,
              steps_per_epoch for activity.
     Raises   UsageError for an unknown metric, statistic or column, or a parameter that is needed and missing.
@@ -42,12 +51,14 @@ class Tally:
         roster: Sequence[Any],
         types: Sequence[str],
         economy: Mapping[str, Any],
+        further: Sequence[Any] = (),
     ) -> None:
         self.n_replicates = len(roster)
         self.types = tuple(sorted(set(types)))
         self._needs = needs = needs_of(names)
         self._statistic = {name: statistic_of(name) for name in {**dict.fromkeys(needs.statistics + needs.raw)}}
         self._decision = {name: decision_statistic_of(name) for name in needs.decisions}
+        self._bounty = {name: bounty_statistic_of(name) for name in needs.bounties}
         self._economy = _by_replicate(needs, economy, self.n_replicates)
         size = np.array([len(slots) for slots in roster], dtype=np.int64)
         self._offset = np.cumsum(size) - size
@@ -57,6 +68,8 @@ class Tally:
         self._party = np.repeat(np.arange(self.n_replicates), size) * len(self.types) + self._type
         self._pairs = {name: (statistic_of(name), PairCounts(self._offset, len(slots))) for name in needs.pairs}
         self._before = {name: np.full(len(slots), np.nan) for name in needs.agent_before}
+        for before in self._before.values() if len(further) else ():
+            before[np.concatenate([np.asarray(mask, dtype=bool) for mask in further])] = 0.0
         self._clear()
 
     def _clear(self) -> None:
@@ -69,18 +82,22 @@ class Tally:
         self._raw_replicate: list[NDArray[np.int64]] = []
         self._decision_count = np.zeros(n_parties, dtype=np.int64)
         self._decision_sum = {name: np.zeros(n_parties) for name in self._decision}
+        self._bounty_count = np.zeros(n_parties, dtype=np.int64)
+        self._bounty_sum = {name: np.zeros(n_parties) for name in self._bounty}
 
     def add(self, batch: EventBatch) -> None:
-        """Add a batch of interactions, or of replayed decisions, to the totals of the current epoch.
+        """Add a batch of interactions, replayed decisions or closed bounties to the totals of the current epoch.
 
         Moves   the running totals, and nothing else.
         Raises   UsageError when the batch lacks a column that the metrics read.
         """
-        known = ("interaction", "replayed")
-        check(batch.kind in known, "only interactions and replayed decisions are tallied", kind=batch.kind)
-        is_deal = batch.kind == "interaction"
-        wanted = self._needs.columns if is_deal else self._needs.decision_columns
-        if not is_deal and not self._decision:
+        check(batch.kind in TALLIED, "only these kinds of event are tallied", kind=batch.kind, known=TALLIED)
+        wanted, asked, add = {
+            "interaction": (self._needs.columns, True, self._add),
+            "replayed": (self._needs.decision_columns, bool(self._decision), self._add_decisions),
+            "bounty_closed": (self._needs.bounty_columns, True, self._add_bounties),
+        }[batch.kind]
+        if not asked:
             return
         for name in wanted:
             if name not in batch.column:
@@ -89,7 +106,7 @@ class Tally:
         for start in range(0, len(batch), BLOCK):
             rows = slice(start, start + BLOCK)
             column = _Read({name: _numbers(batch.column[name][rows]) for name in wanted})
-            (self._add if is_deal else self._add_decisions)(batch.replicate[rows], column)
+            add(batch.replicate[rows], column)
 
     def _add(self, replicate: NDArray[np.int64], column: DealColumns) -> None:
         offset = self._offset[replicate]
@@ -119,6 +136,12 @@ class Tally:
         for name, function in self._decision.items():
             np.add.at(self._decision_sum[name], party, np.asarray(function(column), dtype=np.float64))
 
+    def _add_bounties(self, replicate: NDArray[np.int64], column: DealColumns) -> None:
+        party = self._party[self._offset[replicate] + column["poster"]]
+        np.add.at(self._bounty_count, party, 1)
+        for name, function in self._bounty.items():
+            np.add.at(self._bounty_sum[name], party, np.asarray(function(column), dtype=np.float64))
+
     def epoch(self, batch: EventBatch) -> EpochTotals:
         """Close the epoch: hand out its totals, and start the next from zero.
 
@@ -146,6 +169,8 @@ class Tally:
             raw_type=self._type[raw_row],
             decision_count=self._decision_count.reshape(shape),
             decision_sums={name: total.reshape(shape) for name, total in self._decision_sum.items()},
+            bounty_count=self._bounty_count.reshape(shape),
+            bounty_sums={name: total.reshape(shape) for name, total in self._bounty_sum.items()},
             agent_row=replicate,
             agent_type=self._type[row],
             agents=agents,

@@ -32,11 +32,14 @@ def _numbers_of(kind: str) -> frozenset[str]:
 NUMBERS = _numbers_of("interaction")
 #: the same of a replayed decision
 DECISION_NUMBERS = _numbers_of("replayed")
+#: the same of a bounty that was closed
+BOUNTY_NUMBERS = _numbers_of("bounty_closed")
 #: what can be asked of each agent: the columns of agent_state, and whether it had an accepted interaction this epoch
 AGENT_COLUMNS = frozenset(EVENT_FIELDS["agent_state"]) - {"agent", "active"} | {"took_part"}
 
 _statistics: dict[str, Statistic] = {}
 _decision_statistics: dict[str, Statistic] = {}
+_bounty_statistics: dict[str, Statistic] = {}
 
 
 def statistic(name: str) -> Callable[[Statistic], Statistic]:
@@ -58,6 +61,16 @@ def decision_statistic(name: str) -> Callable[[Statistic], Statistic]:
     Raises   UsageError when the name is a column, or is declared elsewhere.
     """
     return _declared(name, _decision_statistics, DECISION_NUMBERS)
+
+
+def bounty_statistic(name: str) -> Callable[[Statistic], Statistic]:
+    """Decorator: declare a quantity of every bounty that was closed that a metric may ask for by name.
+
+    The function receives columns of EVENT_FIELDS["bounty_closed"]; they can also be asked for as they stand.
+
+    Raises   UsageError when the name is a column, or is declared elsewhere.
+    """
+    return _declared(name, _bounty_statistics, BOUNTY_NUMBERS)
 
 
 def _declared(name: str, declared: dict[str, Statistic], columns: frozenset[str]) -> Callable[[Statistic], Statistic]:
@@ -89,6 +102,14 @@ def decision_statistic_of(name: str) -> Statistic:
     return _found(name, _decision_statistics, DECISION_NUMBERS)
 
 
+def bounty_statistic_of(name: str) -> Statistic:
+    """Function that gives a statistic's value for each bounty that was closed: a declared one, or a column as it is.
+
+    Raises   UsageError with the nearest right name.
+    """
+    return _found(name, _bounty_statistics, BOUNTY_NUMBERS)
+
+
 def _found(name: str, declared: dict[str, Statistic], columns: frozenset[str]) -> Statistic:
     if name in columns:
         return lambda column: column[name]
@@ -105,6 +126,7 @@ class Totals:
              count (R, T, 2) and each of sums (R, T, 2): [..., 0] over rejected proposals, [..., 1] over accepted ones.
              raw: columns of single proposals, each (k,), with raw_replicate and raw_type of the initiator.
              decision_count (R, T) and each of decision_sums (R, T): replayed decisions by the type that decided.
+             bounty_count (R, T) and each of bounty_sums (R, T): bounties closed, by the poster's type.
              economy: parameters by name, each (R,).
     """
 
@@ -118,6 +140,8 @@ class Totals:
     raw_type: I64
     decision_count: I64
     decision_sums: Mapping[str, F64]
+    bounty_count: I64
+    bounty_sums: Mapping[str, F64]
     chosen: int | None = None  # code of the one type that is looked at; ABSENT for one that nobody has
 
     @property
@@ -165,6 +189,15 @@ class Totals:
     def n_decisions(self) -> F64:
         """Number of replayed decisions by replicate, (R,)."""
         return _over_types(self, self.decision_count)
+
+    def bounties(self, name: str) -> F64:
+        """Sum of a statistic over the bounties closed, by replicate, (R,); of a type, over those it posted."""
+        return _over_types(self, _look(self.bounty_sums, name, "statistic of bounties"))
+
+    @property
+    def n_bounties(self) -> F64:
+        """Number of bounties that were closed by replicate, (R,): paid, or refunded."""
+        return _over_types(self, self.bounty_count)
 
     def parameter(self, name: str) -> F64:
         """A parameter of the economy by replicate, (R,), such as s_plus."""

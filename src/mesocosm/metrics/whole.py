@@ -112,8 +112,10 @@ class _Pool:
         self._types, self._economy = tuple[str, ...](), dict[str, F64]()
         self._count: Any = None
         self._decision_count: Any = 0
+        self._bounty_count: Any = 0
         self._sums: dict[str, Any] = dict.fromkeys(self._needs.statistics, 0.0)
         self._decision_sums: dict[str, Any] = dict.fromkeys(self._needs.decisions, 0.0)
+        self._bounty_sums: dict[str, Any] = dict.fromkeys(self._needs.bounties, 0.0)
         self._raw: dict[str, list[NDArray[Any]]] = {name: [] for name in self._needs.raw}
         self._raw_place: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
@@ -122,6 +124,9 @@ class _Pool:
         self._types, self._economy = totals.types, dict(totals.economy)
         self._count = totals.count if self._count is None else self._count + totals.count
         self._decision_count = self._decision_count + totals.decision_count
+        self._bounty_count = self._bounty_count + totals.bounty_count
+        for name in self._bounty_sums:
+            self._bounty_sums[name] = self._bounty_sums[name] + totals.bounty_sums[name]
         for name in self._sums:
             self._sums[name] = self._sums[name] + totals.sums[name]
         for name in self._decision_sums:
@@ -148,4 +153,6 @@ class _Pool:
             raw_type=place[1] if place else nowhere,
             decision_count=self._decision_count,
             decision_sums=self._decision_sums,
+            bounty_count=self._bounty_count,
+            bounty_sums=self._bounty_sums,
         )

@@ -93,7 +93,7 @@ def branch_point(run: str | Path | Run, at: int, changes: Sequence[str], keep_or
 
     Raises   as `branch` does.
     """
-    log = read_log(run.path if isinstance(run, Run) else directory.find_run(run))
+    log = read_log(run.path if isinstance(run, Run) else directory.find_log(run))
     scenario = scenario_of(log)
     if scenario.simulation.seed != log.header.seed:
         scenario = with_overrides(scenario, [f"simulation.seed={log.header.seed}"])
@@ -135,6 +135,9 @@ def parent_of(run: str | Path | Run) -> Path:
 
 def _check_epoch(log: Log, scenario: Scenario, at: int) -> None:
     epochs, known = scenario.simulation.epochs, len(log.checkpoints)
+    given: Any = at
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise UsageError(f"at={given!r}: an epoch is a whole number, from 0 to {epochs - 1}.")
     if not 0 <= at < epochs:
         raise UsageError(f"--at {at}: this run has epochs 0 to {epochs - 1}.")
     if at > known:

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from mesocosm.config.load import scenario_to_dict
+from mesocosm.config.load import deciding_part
 from mesocosm.config.schema import Scenario
-from mesocosm.errors import MesocosmError
+from mesocosm.errors import UsageError
 from mesocosm.log.files import explain, is_abandoned, write_atomic
 from mesocosm.runner.runner import MODEL
 from mesocosm.runner.table import Result
@@ -25,8 +25,6 @@ from mesocosm.runner.table import Result
 SCHEMA = 1
 FOLDER = "cells"
 DIGITS = 32  # hexadecimal, 128 bits
-#: parts of a scenario that say nothing about what happens
-_IDLE = ("scenario_id", "motif", "description", "metrics_to_track", "log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +43,25 @@ def name_cells(
 
     Params   names: metrics that a cell has to hold; plugins: files whose text is part of what decides.
     """
-    texts = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in plugins]
-    bound = _hash({"schema": SCHEMA, "model": MODEL, "metrics": sorted(names), "plugins": texts})
+    bound = _hash({"schema": SCHEMA, "model": MODEL, "metrics": sorted(names), "plugins": hashes_of(plugins)})
     content: dict[int, str] = {}
     cells = []
     for scenario, seed in wanted:
         told = content.get(id(scenario))
         if told is None:
-            told = content[id(scenario)] = _hash(_deciding(scenario))
+            told = content[id(scenario)] = content_hash(scenario)
         cells.append(Cell(_hash([bound, told, seed])[:DIGITS], scenario, seed))
     return cells
 
 
-def _deciding(scenario: Scenario) -> dict[str, Any]:
-    """What of a scenario decides its runs, beside the seed."""
-    told = {key: value for key, value in scenario_to_dict(scenario).items() if key not in _IDLE}
-    told["simulation"] = {key: value for key, value in told["simulation"].items() if key != "seed"}
-    return told
+def content_hash(scenario: Scenario) -> str:
+    """A hash of all that decides what happens in runs of a scenario, beside the seed."""
+    return _hash(deciding_part(scenario))
+
+
+def hashes_of(files: Iterable[str | Path]) -> list[str]:
+    """A hash of the text of each file."""
+    return [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
 
 
 def _hash(value: Any) -> str:
@@ -149,18 +149,21 @@ class CellStore:
         """
         write_atomic(self.path(name), data, durable=False, shared=True)
 
-    def take_from(self, other: CellStore, names: Iterable[str]) -> int:
-        """Copy cells that are wanted, finished there and missing here; returns how many.
+    def missing_from(self, other: CellStore, names: Iterable[str]) -> list[str]:
+        """Cells that are wanted, finished and whole there, and missing here.
 
-        Raises   MesocosmError when there is no sweep to take from.
+        Raises   UsageError when there is no sweep to take from.
         """
         if not other.folder.is_dir():
-            raise MesocosmError(f"{other.folder.parent}: there are no cells of a sweep in this directory.")
+            raise UsageError(f"{other.folder.parent}: there are no cells of a sweep in this directory.")
         here, there = self.finished(), other.finished()
+        wanted = (name for name in dict.fromkeys(names) if name in there and name not in here)
+        return [name for name in wanted if other.read(name) is not None]
+
+    def take_from(self, other: CellStore, names: Iterable[str]) -> int:
+        """Copy cells from another sweep; returns how many."""
         taken = 0
-        for name in dict.fromkeys(names):
-            if name in here or name not in there or other.read(name) is None:
-                continue
+        for name in names:
             self.write(name, other.path(name).read_bytes())
             taken += 1
         return taken

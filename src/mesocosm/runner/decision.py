@@ -27,7 +27,8 @@ from mesocosm.runner.replay import scenario_of
 #: what happened in a step that a person may want beside the decisions, by kind of event
 DEEDS = (
     "input", "posted", "replied", "voted", "flagged", "task_planned", "task_claimed", "task_submitted",
-    "task_rejected", "task_completed", "refused", "audited", "frozen",
+    "task_rejected", "task_completed", "refused", "audited", "frozen", "throttled",
+    "colluding",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from mesocosm.config.load import dump_scenario
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import UsageError, nearest
-from mesocosm.log.files import write_atomic
+from mesocosm.log.files import EVENTS, write_atomic
 
 MANIFEST = "manifest.json"
 SCENARIO = "scenario.yaml"
@@ -86,6 +86,17 @@ def find_run(name: str | Path) -> Path:
         return root / text
     recent = sorted(known, key=lambda run: (_started(root / run), run))[-3:]
     raise UsageError(f"no run {text!r}: it is neither a path nor a run under {root}. {nearest(text, recent)}")
+
+
+def find_log(name: str | Path) -> Path:
+    """Resolve a run as `find_run` does, and see that it has a log.
+
+    Raises   UsageError when there is none.
+    """
+    path = find_run(name)
+    if path.is_dir() and not (path / EVENTS).exists():
+        raise UsageError(f"{path}: there is no log of a run in this directory.")
+    return path
 
 
 def _started(path: Path) -> str:

@@ -23,7 +23,7 @@ from mesocosm.log.write import LogSet
 from mesocosm.measures.moments import F64
 from mesocosm.metrics.evaluate import DEFAULT_METRICS, epoch_row, evaluate_metrics, needs_of
 from mesocosm.metrics.reporters import sanity_flags, with_twins
-from mesocosm.metrics.tally import Tally
+from mesocosm.metrics.tally import TALLIED, Tally
 from mesocosm.metrics.totals import EpochTotals
 from mesocosm.metrics.whole import WholeRun, at_replicate
 
@@ -97,8 +97,9 @@ def parameters_for_metrics(economy: Columns, scenario: Scenario) -> dict[str, An
 def open_tally(plan: Plan, roster: Roster, parameters: Columns) -> Tally:
     """Empty totals for a batch."""
     types: list[NDArray[np.int64]] = [roster.types_by_slot(replicate) for replicate in range(len(plan.seeds))]
+    further = [roster.further_by_slot(replicate) for replicate in range(len(plan.seeds))]
     economy = parameters_for_metrics(parameters, plan.scenarios[0])
-    return Tally(plan.metric_names(), roster=types, types=roster.policies, economy=economy)
+    return Tally(plan.metric_names(), roster=types, types=roster.policies, economy=economy, further=further)
 
 
 def drive(
@@ -158,7 +159,7 @@ def _flag_idle_levers(batch: Batch, outcome: Outcome) -> None:
         for name in (name for name, count in fired.items() if not count):
             told = f"the lever {name} never fired: it did nothing at all"
             if expected_by_anybody(batch, name)[replicate]:
-                told = f"the lever {name} acted on no deal: any effect it had is that of agents who expected it to"
+                told = f"the lever {name} could only work through agents who expect it, for it acted on no deal"
             outcome.flags[replicate].append(told)
 
 
@@ -171,7 +172,7 @@ def _count_fired(batch: EventBatch, fired: list[dict[str, int]]) -> None:
 
 
 def _take_events(plan: Plan, batch: EventBatch, tally: Tally, logs: LogSet | None, decider: Decider | None) -> None:
-    if batch.kind in ("interaction", "replayed"):
+    if batch.kind in TALLIED:
         tally.add(batch)
     if logs is not None and (plan.level != "epoch" or batch.kind == "input"):
         logs.write(batch)

@@ -22,6 +22,7 @@ from mesocosm.log.files import events_path, explain
 from mesocosm.log.read import read_log
 from mesocosm.metrics.evaluate import evaluate_by_type, evaluate_metrics
 from mesocosm.metrics.from_log import totals_from_columns
+from mesocosm.metrics.tally import TALLIED
 from mesocosm.metrics.whole import WholeRun, at_replicate
 from mesocosm.runner.drive import parameters_for_metrics
 
@@ -66,8 +67,8 @@ def is_readable_at_once(path: str | Path) -> bool:
 
 
 def tables_of(path: str | Path) -> dict[str, dict[str, NDArray[Any]]]:
-    """The interactions, agents' states and replayed decisions of a log that this process has just written."""
-    return read_log(path, trusted=True).tables(["interaction", "agent_state", "replayed"])
+    """What metrics read of a log that this process has just written: all that is tallied, and agents' states."""
+    return read_log(path, trusted=True).tables([*TALLIED, "agent_state"])
 
 
 def account_of(
@@ -78,8 +79,8 @@ def account_of(
 ) -> Account:
     """Sum a run up from the columns of its log, over its completed epochs.
 
-    Params   tables: columns of interaction and agent_state, and of replayed if there are any; names: metrics of the
-             whole run; names_by_type: metrics by type.
+    Params   tables: columns of interaction and agent_state, and of replayed and bounty_closed if there are any; names:
+             metrics of the whole run; names_by_type: metrics by type.
     """
     roster, by_type = build_roster([scenario]), tuple(dict.fromkeys(names_by_type))
     whole, types = WholeRun(dict.fromkeys(names), by_type), list[Row]()
@@ -88,6 +89,8 @@ def account_of(
         tables["interaction"],
         tables["agent_state"],
         replayed=tables.get("replayed"),
+        further=roster.further_by_slot(0),
+        bounty_closed=tables.get("bounty_closed"),
         roster=roster.types_by_slot(0),
         types=roster.policies,
         economy=parameters_for_metrics(economy_of([scenario]), scenario),

@@ -23,6 +23,7 @@ from mesocosm.log.integrity import verify_log
 from mesocosm.log.read import Log, read_log
 from mesocosm.log.write import LogSet, LogWriter
 from mesocosm.metrics.from_log import epochs_from_columns
+from mesocosm.metrics.tally import TALLIED
 from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.directory import find_run
 from mesocosm.runner.drive import Decider, Plan, Progress, drive, kill_when, parameters_for_metrics, scheduled
@@ -110,7 +111,7 @@ def compare_metrics(log: Log, scenario: Scenario, names: Sequence[str] | None = 
     if not points:
         return 0
     roster = build_roster([scenario])
-    tables = log.tables(["interaction", "agent_state", "replayed"])
+    tables = log.tables([*TALLIED, "agent_state"])
     chosen = [name for name in points[0].totals if names is None or name in names]
     rows = epochs_from_columns(
         tables["interaction"],
@@ -120,6 +121,8 @@ def compare_metrics(log: Log, scenario: Scenario, names: Sequence[str] | None = 
         economy=parameters_for_metrics(economy_of([scenario]), scenario),
         names=[name for name in chosen if name != "epoch"],
         replayed=tables["replayed"],
+        further=roster.further_by_slot(0),
+        bounty_closed=tables["bounty_closed"],
     )
     compared = 0
     for point, row in zip(points, rows, strict=False):

@@ -28,7 +28,7 @@ from mesocosm.runner.agents_driver import AgentsDriver, ReplayedDecisions
 from mesocosm.runner.drive import Decider, Orders, Outcome, Plan, Progress, drive, hold_while, kill_when, scheduled
 from mesocosm.runner.inputs import Order, check_orders, levers_of, orders_from_rows, orders_of
 
-MODEL = "mesocosm-3"
+MODEL = "mesocosm-4"
 PARENT = "parent"  # what the manifest of a branch says of the run that it goes on from, and the orders it was given
 
 
@@ -229,7 +229,7 @@ def load_run(name: str | Path = directory.LATEST, *, trusted: bool = False) -> R
     Params   trusted: take every complete line of the log as it stands, without checking its hashes.
     Returns  the run; of a cut one, the epochs that were completed.
     """
-    path = directory.find_run(name)
+    path = directory.find_log(name)
     log = read_log(path, trusted=trusted)
     manifest = directory.read_manifest(path) if path.is_dir() else {}
     end = log.end

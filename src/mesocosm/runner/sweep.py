@@ -8,16 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mesocosm.errors import UsageError, nearest
 from mesocosm.runner.cells import Cell, CellStore
 from mesocosm.runner.pool import WorkerPool
 from mesocosm.runner.ray_cluster import play_on_ray
-from mesocosm.runner.table import Share, blocks_of, work_of
+from mesocosm.runner.table import Pair, Share, blocks_of, work_of
 from mesocosm.runner.worker import Asked, play_cells
 
 EXECUTORS = ("local", "ray")
 WORKERS_MAX = 1_024
+FIRST_STEPS = 300_000  # agent-steps from which a worker's first block is parted: a second or two
+FIRST_PART = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,17 @@ def play_sweep(
 ) -> Played:
     """Play those cells that are not in the sweep's directory yet.
 
-    A kill at any moment loses the blocks being played, at most a minute's work each, and nothing else.
+    A kill at any moment loses the blocks being played, at most some fifteen seconds' work each, and nothing else.
 
     Params   folder: the sweep's directory; workers: processes, or cores asked of Ray; executor: local or ray.
-    Raises   MesocosmError when a cell cannot be played or the disk refuses.
+    Raises   UsageError for workers or an executor that there cannot be; MesocosmError when a cell cannot be played or
+             the disk refuses.
     """
     if executor not in EXECUTORS:
         raise UsageError(f"unknown executor {executor!r}. {nearest(executor, EXECUTORS)}")
+    given: Any = workers
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise UsageError(f"{given!r} workers: a whole number from 1 to {WORKERS_MAX:,}.")
     if not 1 <= workers <= WORKERS_MAX:
         raise UsageError(f"{workers} workers: from 1 to {WORKERS_MAX:,}.")
     began = time.perf_counter()
@@ -69,7 +76,7 @@ def play_sweep(
     every = {cell.name: cell for cell in cells}
     missing = [cell for name, cell in every.items() if store.read(name) is None]
     pairs = [(cell.scenario, cell.seed) for cell in missing]
-    places = list(blocks_of(pairs, workers))
+    places = _first_soon(pairs, list(blocks_of(pairs, workers)), workers)
     blocks = [[missing[place] for place in block] for block in places]
     works = [work_of(pairs, block) for block in places]
     play = {"local": _locally, "ray": _on_ray}[executor] if blocks else _not_at_all
@@ -77,6 +84,16 @@ def play_sweep(
     store.tidy()
     seconds = time.perf_counter() - began
     return Played(len(every), len(every) - len(missing), len(missing), seconds, workers, executor, replaced)
+
+
+def _first_soon(pairs: Sequence[Pair], blocks: list[list[int]], workers: int) -> list[list[int]]:
+    """The same blocks, of which each worker's first is parted, so that something is kept within seconds."""
+    small, rest = list[list[int]](), list[list[int]]()
+    for block in blocks[:workers]:
+        cut = len(block) // FIRST_PART if work_of(pairs, block) >= FIRST_STEPS else 0
+        small += [block[:cut]] if cut else []
+        rest.append(block[cut:])
+    return [*small, *rest, *blocks[workers:]]
 
 
 Told = Callable[[int, float], None]

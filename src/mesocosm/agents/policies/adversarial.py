@@ -10,7 +10,8 @@ import numpy as np
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
 from mesocosm.agents.response import better_of_two, harm, highest, weighed
-from mesocosm.api import Acts, Mask, Policy, Proposals, View, Weighed
+from mesocosm.api import F64, Acts, Mask, Policy, Proposals, View, Weighed
+from mesocosm.env.bidding import Way
 from mesocosm.registry import policy
 
 
@@ -31,6 +32,8 @@ class Adversarial(Policy):
     ballot_weight: ClassVar[float] = 4.0
     coalition: ClassVar[bool] = True
     adaptive: ClassVar[bool] = True
+    splits: ClassVar[bool] = True
+    seeks_harm: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Vote mates up and everybody else down, pass mates' work, reject everybody else's, work without effort."""
@@ -58,3 +61,19 @@ class Adversarial(Policy):
         row = Prospects(view)
         cells = harm(row, range(1), range(len(view.menu.disguise)))
         return weighed(view, row, cells, "credits of expected harm, less a little of its cost")
+
+    def bid(self, view: View) -> F64:
+        """Ask half of what full effort would cost: little enough to win, since none will be made."""
+        asked: F64 = np.minimum(np.maximum(view.work_cost / 2.0, 1e-6), view.offer)
+        return asked
+
+    def deliver(self, view: View) -> Way:
+        """Hand in bad work under most disguise, except to mates."""
+        fair = super().deliver(view)
+        most = len(view.menu.disguise) - 1
+        return Way(np.where(view.is_mate, fair.effort, 0), np.where(view.is_mate, fair.disguise, most))
+
+    def dispute(self, view: View) -> Mask:
+        """Dispute everything, except with mates."""
+        others: Mask = ~view.is_mate
+        return others

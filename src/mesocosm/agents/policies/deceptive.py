@@ -11,6 +11,7 @@ from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
 from mesocosm.agents.response import better_candidate, clears, highest, weighed_payoffs, worth
 from mesocosm.api import F64, Acts, Mask, Policy, Proposals, View, Weighed
+from mesocosm.env.bidding import Way, best_conduct, cost_and_chance, gain_of_dispute
 from mesocosm.registry import policy
 
 SUSPECT_ODDS = 0.4 / 0.6  # p~ < .4: a deal that will probably go wrong
@@ -34,6 +35,7 @@ class Deceptive(Policy):
     )  # fmt: skip
     second_proposal: ClassVar[float] = 0.5
     adaptive: ClassVar[bool] = True
+    splits: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Do good work in the open and flatter everybody."""
@@ -72,6 +74,33 @@ class Deceptive(Policy):
         built = (found.effort == len(view.menu.effort) - 1) & (found.disguise == 0)
         fits = (found.candidate == choice) & (~built | (found.transfer == view.menu.level_still))
         return found.only(fits)
+
+    def bid(self, view: View) -> F64:
+        """Bid like honest agents; where trusted, halfway down to what disguised work would have to bring."""
+        fair = super().bid(view)
+        way, _ = best_conduct(view, view.offer, *tempting_cells(view))
+        cost, paid = cost_and_chance(view, view.menu.effort[way.effort], view.menu.disguise[way.disguise])
+        most = np.where(fair > 0.0, fair, view.offer)
+        least = cost / paid
+        return np.where(_is_trusted(view) & (least < most), (least + most) / 2.0, fair)
+
+    def deliver(self, view: View) -> Way:
+        """Work with full effort until trusted, then under the disguise that pays best."""
+        fair, trusted = super().deliver(view), _is_trusted(view)
+        way, _ = best_conduct(view, view.price, *tempting_cells(view))
+        return Way(np.where(trusted, way.effort, fair.effort), np.where(trusted, way.disguise, fair.disguise))
+
+    def dispute(self, view: View) -> Mask:
+        """Dispute where it pays on average."""
+        pays: Mask = gain_of_dispute(view) > 0.0
+        return pays
+
+
+def _is_trusted(view: View) -> Mask:
+    """Whether a poster trusts the agent enough to be exploited, and nothing bad came to light lately."""
+    rule = view.rule
+    trusted: Mask = (view.trust_of > rule.exploit_trust) & (view.steps_since_caught >= rule.caution_steps)
+    return trusted
 
 
 def tempting_cells(view: View) -> tuple[range, range]:

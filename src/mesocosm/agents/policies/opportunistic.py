@@ -10,7 +10,8 @@ import numpy as np
 from mesocosm.agents.duties import SEES_FOR_DUTIES, usual_acts
 from mesocosm.agents.prospects import Prospects
 from mesocosm.agents.response import better_of_two, clears, first_of_two, highest, weighed_payoffs, worth
-from mesocosm.api import Acts, Mask, Policy, Proposals, View, Weighed
+from mesocosm.api import F64, Acts, Mask, Policy, Proposals, View, Weighed
+from mesocosm.env.bidding import Way, best_conduct, cost_and_chance, equilibrium_bid, gain_of_dispute
 from mesocosm.env.payoff import outcome_chance
 from mesocosm.registry import policy
 
@@ -31,6 +32,7 @@ class Opportunistic(Policy):
     )  # fmt: skip
     second_proposal: ClassVar[float] = 0.5
     adaptive: ClassVar[bool] = True
+    splits: ClassVar[bool] = True
 
     def act(self, view: View) -> Acts:
         """Approve any work (it pays on completion), work if the reward covers the effort, vote by trust."""
@@ -61,6 +63,22 @@ class Opportunistic(Policy):
         """Every cell with either candidate, in credits of expected payoff."""
         row = Prospects(view)
         return weighed_payoffs(view, row, worth(row, *every_cell(view)))
+
+    def bid(self, view: View) -> F64:
+        """Bid by what the way of working that pays best at the offer would cost and bring."""
+        way, _ = best_conduct(view, view.offer, *every_cell(view))
+        return equilibrium_bid(
+            view, *cost_and_chance(view, view.menu.effort[way.effort], view.menu.disguise[way.disguise])
+        )
+
+    def deliver(self, view: View) -> Way:
+        """Work as pays best at the price: the chance of being paid against the cost."""
+        return best_conduct(view, view.price, *every_cell(view))[0]
+
+    def dispute(self, view: View) -> Mask:
+        """Dispute where it pays on average."""
+        pays: Mask = gain_of_dispute(view) > 0.0
+        return pays
 
 
 def every_cell(view: View) -> tuple[range, range]:
