@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ class Served:
 @contextmanager
 def served(root: Path, *arguments: str) -> Iterator[Served]:
     """Serve the runs under a folder until the block ends."""
-    words = [sys.executable, "-m", "mesocosm", "dashboard", *arguments, "--json"]
+    words = [sys.executable, "-m", "mesocosm", "dashboard", "--port", str(_port_of_its_own()), *arguments, "--json"]
     with (root.parent / "server.log").open("w") as log:
         process = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | {"MESOCOSM_RUNS": str(root)}
@@ -53,6 +54,13 @@ def served(root: Path, *arguments: str) -> Iterator[Served]:
         process.wait(timeout=20)
         assert process.stdout is not None
         process.stdout.close()
+
+
+def _port_of_its_own() -> int:
+    """A port that no other test that runs at the same time is given."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait_until_up(address: str) -> None:

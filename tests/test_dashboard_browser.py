@@ -89,7 +89,7 @@ class Watched:
 @pytest.fixture
 def watched(browser: Browser, server: Served) -> Iterator[Watched]:
     page = browser.new_page(viewport={"width": WIDE, "height": 1000})
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(30_000)
     found = Watched(page, server.address)
     page.goto(server.address)
     page.locator(".stMainBlockContainer").wait_for()
@@ -98,7 +98,7 @@ def watched(browser: Browser, server: Served) -> Iterator[Watched]:
     assert not found.wrong, found.wrong
 
 
-def until(holds: Callable[[], bool], seconds: float = 15.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not come to pass"

@@ -18,7 +18,7 @@ import mesocosm as mc
 from forged_log import Record, forge
 from hostile_texts import hostile_ids, hostile_texts
 from mesocosm.cli.run import read_back
-from mesocosm.config.load import bundled_scenarios, load_scenario
+from mesocosm.config.load import bundled_scenarios, load_scenario, scenario_to_dict
 from mesocosm.dashboard import agents_view, app, feed_view, following, launch, limits_view
 from mesocosm.dashboard.pace import Wish
 from mesocosm.runner.directory import claimed, run_root
@@ -118,6 +118,16 @@ def test_the_table_of_agents_can_be_filtered() -> None:
     assert tables(test)[0]["Type"].to_list() == ["deceptive"]
     checked(test.text_input(key="agents_text").set_value("nobody").run())
     assert "0 of 5 agents" in said(test)
+
+
+def test_the_table_of_many_agents_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    made()
+    monkeypatch.setattr(agents_view, "LOOKED_THROUGH", 3)
+    monkeypatch.setattr(agents_view, "ROWS_MOST", 2)
+    test = page()
+    assert tables(test)[0]["ID"].to_list() == ["a_00", "a_01"]
+    assert "3 of 3 agents; the first 2 are shown." in said(test)
+    assert "Of 5 agents the first 3 are looked through." in said(test)
 
 
 def test_the_feed_can_be_filtered_and_an_event_leads_to_its_cause() -> None:
@@ -337,8 +347,12 @@ def write_study(name: str, shift: float) -> None:
     """The record of a study of four seeds with one arm, as far as a comparison of studies reads it."""
     folder = run_root() / name
     folder.mkdir()
-    study = {"study_id": name, "primary": "toxicity_true", "confidence": 0.95}
-    (folder / "study.json").write_text(json.dumps({"study": study, "seeds": [1, 2, 3, 4]}))
+    study = {"study_id": name, "primary": "toxicity_true", "confidence": 0.95, "arms": {}, "settings": {}}
+    record = {
+        "study": study, "seeds": [1, 2, 3, 4], "model": "a", "scenario": scenario_to_dict(load_scenario("baseline")),
+        "changes": {"audit": {"governance.random_audit.probability": -shift}}, "settings": {},
+    }  # fmt: skip
+    (folder / "study.json").write_text(json.dumps(record))
     rows = [
         {"setting": "", "arm": arm, "seed": seed, "toxicity_true": 0.2 + 0.01 * seed + change * (1 + 0.1 * seed)}
         for arm, change in (("base", 0.0), ("audit", shift))
@@ -352,7 +366,9 @@ def test_two_studies_stand_beside_each_other() -> None:
     write_study("one", -0.05)
     write_study("two", -0.1)
     test = page("Compare", compare_what="Studies", study_first="one", study_second="two")
+    assert not test.error, said(test)
     [row] = tables(test)[-1].rows(named=True)
+    assert "Beware:" in said(test)  # the arm of this name is another one in either study
     assert row["Arm"] == "audit"
     assert row["First"] == pytest.approx(-0.0625)
     assert row["Second"] == pytest.approx(-0.125)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import streamlit as st
@@ -14,7 +15,7 @@ from mesocosm.dashboard.plain import plain_words
 from mesocosm.dashboard.show import events_in, follow, show_table
 from mesocosm.errors import MesocosmError
 
-ROWS_MOST = 5000
+ROWS_MOST, LOOKED_THROUGH = 5_000, 50_000
 STATUSES = ("active", "frozen", "left")
 
 
@@ -51,14 +52,16 @@ def show_agents(place: Openable) -> None:
     )
     count = f"{len(shown):,} of {len(rows):,} agents"
     st.caption(count if len(shown) <= ROWS_MOST else f"{count}; the first {ROWS_MOST:,} are shown.")
+    if len(run.agents) > LOOKED_THROUGH:
+        st.caption(f"Of {len(run.agents):,} agents the first {LOOKED_THROUGH:,} are looked through.")
 
 
 def rows_of_agents(run: Following) -> list[dict[str, Any]]:
-    """One row an agent that was ever there."""
+    """One row an agent that was ever there, for the first LOOKED_THROUGH of them."""
     frozen = frozen_now(run)
     kinds = run.types()
     rows = []
-    for agent, state in sorted(run.agents.items()):
+    for agent, state in islice(sorted(run.agents.items()), LOOKED_THROUGH):
         kind, role = kinds.get(agent, ("unknown", ""))
         rows.append(
             {

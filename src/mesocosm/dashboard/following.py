@@ -81,6 +81,7 @@ class Following:
     step: int = -1
     epoch: int = 0
     from_tables: bool = False
+    known_types: dict[int, tuple[str, str]] = field(default_factory=dict)
     kept: tuple[int, int] = (0, 0)  # device and inode of the log read
 
     @property
@@ -109,10 +110,10 @@ class Following:
 
     def types(self) -> dict[int, tuple[str, str]]:
         """Type and role of every agent that may ever be there."""
-        if self.scenario is None:
-            return {}
-        slots = slots_of(self.scenario)
-        return {slot: (facts[0], facts[2]) for slot, facts in enumerate(slots) if facts[4] != NEVER}
+        if self.scenario is not None and not self.known_types:
+            slots = enumerate(slots_of(self.scenario))
+            self.known_types = {slot: (facts[0], facts[2]) for slot, facts in slots if facts[4] != NEVER}
+        return self.known_types
 
     def manifest(self) -> Row:
         """The manifest as it stands now; empty when there is none yet."""

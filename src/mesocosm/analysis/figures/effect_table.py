@@ -134,7 +134,8 @@ def effects_of_comparison(told: Mapping[str, Any], metric: str = "toxicity_true"
             change, low, high = _ends(rows[adaptation, arm, metric])
             welfare, below, above = _ends(rows[adaptation, arm, WELFARE])
             n = int(rows[adaptation, arm, metric].get("n") or 0)
-            name = ", ".join(map(str, told["changes"])) if arm == "changed" else arm
+            changes = [str(change).removeprefix("governance.") for change in told["changes"]]
+            name = ", ".join(changes) if arm == "changed" else arm
             made = Effect(f"{adaptation} agents", name, change, low, high, welfare, below, above, "", n)
             (effects if arm == "changed" else controls).append(made)
     unit, better = facts_of_metric(metric)
