@@ -359,7 +359,7 @@ def test_whichever_write_fails_the_log_stays_readable_and_resumes(
         real(file, data)
 
     monkeypatch.setattr(files, "_write_all", failing)
-    for failure in range(1, 100):
+    for failure in range(1, 200):
         left, run = failure, tmp_path / f"run{failure}"
         said = ""
         try:

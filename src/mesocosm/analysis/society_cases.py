@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mesocosm.analysis import closed_forms as theory
+from mesocosm.analysis import society_forms as theory
 from mesocosm.analysis.evidence import F64, Arms, Case, Claim, difference, metric_of
 
 WORTH = 0.2  # of a message, in scenarios/messages.yaml

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mesocosm.analysis import closed_forms as theory
+from mesocosm.analysis import society_forms as theory
 from mesocosm.analysis.evidence import Case, Claim, difference, metric_of
 
 Overrides = dict[str, Any]
