@@ -31,12 +31,13 @@ from mesocosm.analysis.validation import (
 )
 from mesocosm.cli.main import main
 from mesocosm.config.load import bundled_scenarios, load_scenario
-from mesocosm.engine import bargain, identities, learn, rails, season, settle, trade
+from mesocosm.engine import bargain, identities, learn, rails, season, settle, social, trade
 from mesocosm.env import bidding, leniency, panel
 from mesocosm.errors import UsageError
 from mesocosm.governance import circuit_breaker
 from mesocosm.governance.circuit_breaker import CircuitBreaker
 from mesocosm.governance.random_audit import RandomAudit
+from mesocosm.metrics import coalition_trust
 from trajectory import play
 
 CASES = validation_cases()
@@ -177,6 +178,12 @@ def _errs_together(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(trade, "votes_of", fewer)
 
 
+def _half_charged(patch: pytest.MonkeyPatch) -> None:
+    """Take half of what a message costs."""
+    real = vars(social)["charge_messages"]
+    patch.setattr(social, "charge_messages", lambda batch, stack, row, due: real(batch, stack, row, due // 2))
+
+
 BROKEN: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "the joint bar": ("pigou", _times(bargain, "joint_bar", 1.1)),
     "the counterparty's bar": ("pigou", _times(bargain, "own_bar", 1.1)),
@@ -200,6 +207,8 @@ BROKEN: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "the evidence in a signal": ("breaker_cusum", _times(circuit_breaker, "likelihood_step", 1.2)),
     "the refill of a bucket": ("bookkeeping", _lavish_bucket),
     "what an identity brings": ("sybil_stake", _times(identities, "accepted_proposals", 0.9)),
+    "what a message costs": ("messages", _half_charged),
+    "whom a society trusts": ("eigentrust", _times(coalition_trust, "eigentrust", 1.1)),
     "who casts ballots": ("sybil_stake", _idle_voters),
 }
 

@@ -78,12 +78,12 @@ def _pigou_claims() -> Iterator[Claim]:
     least: dict[str, float] = {}
     for name, rho in SPLIT.items():
         least[name] = theory.consent_threshold(S_PLUS, S_MINUS, (0.3, 0.7), (rho[0] * H, rho[1] * H))
-        told = f"welfare, consent, theta 0.3, rho {rho[0]:g} and {rho[1]:g}"
+        told = f"welfare, theta 0.3, rho {rho[0]:g} and {rho[1]:g}"
         yield Claim(told, expected_welfare(least[name]), welfare(f"theta .3, {name}"))
     for name in ("even", "swapped"):
         gain = expected_welfare(least["matched"]) - expected_welfare(least[name])
         measured = difference(welfare("theta .3, matched", seen=True), welfare(f"theta .3, {name}", seen=True))
-        yield Claim(f"welfare, rho_a = theta less {name}, same luck", gain, measured)
+        yield Claim(f"rho_a = theta less {name}, same luck", gain, measured)
     t = theory.uniform_toxicity(theory.joint_threshold(S_PLUS, S_MINUS, 0.0, TAX))
     yield Claim(f"bad deals, tax {TAX:g} on a transfer of 1", t, metric_of("taxed", "toxicity_true"))
     nothing = difference(metric_of("taxed for nothing", "toxicity_true"), metric_of("untaxed", "toxicity_true"))
