@@ -374,7 +374,7 @@ def test_whichever_write_fails_the_log_stays_readable_and_resumes(
         assert not list(run.rglob("*.partial"))
         write_log(run, level, mode="resume", epochs=1, turns=1)
         assert (run / "events.jsonl").read_bytes() == whole
-    assert 2 < failure < 99
+    assert 2 < failure < 199, "in the end no write failed, and the log was whole"
 
 
 def test_a_whole_file_is_replaced_or_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
