@@ -11,9 +11,8 @@ import numpy as np
 
 from mesocosm import registry
 from mesocosm.agents.records import agent_name
-from mesocosm.analysis.figures.kinds import KINDS, OVERVIEW, kinds_of, maybe_picture
 from mesocosm.analysis.figures.run_source import RunSource
-from mesocosm.analysis.report.inline_svg import picture_markup
+from mesocosm.analysis.report.gallery import gallery_of
 from mesocosm.analysis.report.limits import differences_markup, limits_markup
 from mesocosm.analysis.report.markup import Child, Markup, join, table_of, tag
 from mesocosm.analysis.report.page import PagePart, commands, facts_markup, warned
@@ -56,7 +55,7 @@ def run_sections(source: RunSource) -> list[PagePart]:
     return [
         PagePart("found", "What happened", tuple(_headlines(source))),
         PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in merged(run.flags)]),)),
-        PagePart("pictures", "Pictures", tuple(_pictures(source))),
+        PagePart("pictures", "Pictures", tuple(gallery_of(source))),
         PagePart("types", "By type", tuple(_types(source))),
         PagePart("agents", "Agents", tuple(_agents(source))),
         PagePart("epochs", "Epochs", tuple(_epochs(run.rows))),
@@ -118,25 +117,6 @@ def _neutral(lever: str) -> str:
 def _scenario_address(source: RunSource) -> str:
     path = source.run.path
     return shlex.quote(str(path / "scenario.yaml")) if path.is_dir() else source.run.scenario.scenario_id
-
-
-def _pictures(source: RunSource) -> Iterator[Child]:
-    drawn, left = list[Markup](), list[str]()
-    for kind in kinds_of(source):
-        if kind == OVERVIEW:
-            continue
-        try:
-            picture = maybe_picture(kind, source, kind)
-        except UsageError as error:
-            left.append(f"{kind}: {error}")
-            continue
-        if picture is None:
-            left.append(f"{kind}: to have it, {KINDS[kind][1]}.")
-        else:
-            drawn.append(picture_markup(picture, KINDS[kind][0]))
-    yield tag("div", *drawn, class_="gallery")
-    if left:
-        yield tag("p", "Not shown: ", " ".join(left), class_="about")
 
 
 def _types(source: RunSource) -> Iterator[Child]:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from mesocosm.analysis.comparison_words import digits_of, signed
 from mesocosm.analysis.displacement import LINES, displacement_of, is_measured
-from mesocosm.analysis.figures.kinds import KINDS, kinds_of, maybe_picture
 from mesocosm.analysis.outcomes import OutcomeEffect, findings_of, outcomes_of
-from mesocosm.analysis.report.inline_svg import picture_markup
+from mesocosm.analysis.report.gallery import gallery_of
 from mesocosm.analysis.report.limits import differences_markup, limits_markup
-from mesocosm.analysis.report.markup import Child, Markup, join, table_of, tag
+from mesocosm.analysis.report.markup import Child, join, table_of, tag
 from mesocosm.analysis.report.page import PagePart, commands, warned
 from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.analysis.study import StudyResults
@@ -49,7 +48,7 @@ def study_sections(found: StudyResults) -> list[PagePart]:
         PagePart("effects", "Effects", tuple(_effects(found, findings))),
         PagePart("controls", "Controls", tuple(_controls(found))),
         PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in (*flags[:FLAGS_MOST], *more)]),)),
-        PagePart("pictures", "Pictures", tuple(_pictures(found))),
+        PagePart("pictures", "Pictures", tuple(gallery_of(found))),
     ]
     if is_measured(found):
         sections.append(PagePart("harm", "Where the harm went", tuple(_harm(found))))
@@ -131,19 +130,6 @@ def _controls(found: StudyResults) -> Iterator[Child]:
         for name in found.design.controls
     ]
     yield table_of(("setting", "control", "what it is", f"change in {primary}"), rows)
-
-
-def _pictures(found: StudyResults) -> Iterator[Child]:
-    drawn, left = list[Markup](), list[str]()
-    for kind in kinds_of(found):
-        picture = maybe_picture(kind, found, kind)
-        if picture is None:
-            left.append(f"{kind}: to have it, {KINDS[kind][1]}.")
-        else:
-            drawn.append(picture_markup(picture, KINDS[kind][0]))
-    yield tag("div", *drawn, class_="gallery")
-    if left:
-        yield tag("p", "Not shown: ", " ".join(left), class_="about")
 
 
 def _harm(found: StudyResults) -> Iterator[Child]:
