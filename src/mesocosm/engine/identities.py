@@ -14,8 +14,9 @@ from mesocosm.api import Lever
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.govern import Seat, Stack, note_action
 from mesocosm.engine.lever_answers import check_column, held_mask, held_pair
+from mesocosm.env.deposits import set_aside
 from mesocosm.env.economy import take
-from mesocosm.env.ledger import hand_over, post_bond
+from mesocosm.env.ledger import hand_over
 from mesocosm.env.population import NEVER
 
 F64 = NDArray[np.float64]
@@ -238,7 +239,7 @@ def _open(batch: Batch, stack: Stack, case: Weighing) -> None:
     for seat, asks in asking:
         note_action(seat, world.replicate[owner[asks[chosen]]])
     world.ledger.to_treasury(owner, due)
-    post_bond(world.ledger, owner, row, bond)
+    set_aside(world.ledger, "bond", owner, bond, holder=row)
     world.ledger.spent[owner] += due + bond
     share = exact.micro(_column(batch.by_row.identity_endowment, owner))
     share = np.minimum(share, np.maximum(world.ledger.balance[owner], 0))

@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mesocosm.env.ledger import Ledger
+from mesocosm.env.ledger import Ledger, refuse_negative
 from mesocosm.errors import check
 from mesocosm.exact import sum_by_int
 
 I64 = NDArray[np.int64]
 
 
-def set_aside(ledger: Ledger, kind: str, row: I64, amount: I64) -> None:
-    """Set credits of agents aside.
+def set_aside(ledger: Ledger, kind: str, row: I64, amount: I64, holder: I64 | None = None) -> None:
+    """Set credits of agents aside, in their own name or in another's.
 
-    Params   kind: escrow, stake or bond; amount: micro-credits. Rows may repeat.
+    Params   kind: escrow, stake or bond; amount: micro-credits; holder: in whose hold, their own by default. Rows may
+             repeat.
     Moves    agent -> hold of that kind.
     """
-    _none_negative(amount)
+    refuse_negative(amount)
     np.add.at(ledger.balance, row, -amount)
-    np.add.at(ledger.hold[kind], row, amount)
+    np.add.at(ledger.hold[kind], row if holder is None else holder, amount)
 
 
 def pay_out(ledger: Ledger, kind: str, row: I64, payee: I64, amount: I64) -> None:
@@ -59,10 +60,6 @@ def fine(ledger: Ledger, row: I64, due: I64) -> tuple[I64, I64]:
 
 
 def _take_out(ledger: Ledger, kind: str, row: I64, amount: I64) -> None:
-    _none_negative(amount)
+    refuse_negative(amount)
     np.add.at(ledger.hold[kind], row, -amount)
     check(not len(row) or int(ledger.hold[kind][row].min()) >= 0, "no more leaves a hold than is in it", kind=kind)
-
-
-def _none_negative(amount: I64) -> None:
-    check(not len(amount) or int(np.min(amount)) >= 0, "credits move forwards: an amount is at least 0")

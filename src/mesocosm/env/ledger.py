@@ -43,25 +43,25 @@ class Ledger:
 
     def mint(self, row: I64, amount: I64) -> None:
         """Create credits on agents' balances. Moves: nothing -> agent. Rows may repeat."""
-        _none_negative(amount)
+        refuse_negative(amount)
         np.add.at(self.balance, row, amount)
         self.minted += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def burn(self, row: I64, amount: I64) -> None:
         """Destroy credits of agents. Moves: agent -> nothing. Rows may repeat."""
-        _none_negative(amount)
+        refuse_negative(amount)
         np.add.at(self.balance, row, -amount)
         self.burnt += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def to_treasury(self, row: I64, amount: I64) -> None:
         """Move credits from agents to the treasury (taxes, fines). Moves: agent -> treasury."""
-        _none_negative(amount)
+        refuse_negative(amount)
         np.add.at(self.balance, row, -amount)
         self.treasury += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
     def to_commons(self, row: I64, amount: I64) -> None:
         """Move credits from agents to the commons. Moves: agent -> commons."""
-        _none_negative(amount)
+        refuse_negative(amount)
         np.add.at(self.balance, row, -amount)
         self.commons += sum_by_int(self.replicate[row], amount, self.n_replicates)
 
@@ -123,19 +123,13 @@ class Ledger:
 
 def hand_over(ledger: Ledger, row: I64, to: I64, amount: I64) -> None:
     """Move credits between agents of a replicate. Moves: agent -> agent. Rows are distinct on either side."""
-    _none_negative(amount)
+    refuse_negative(amount)
     ledger.balance[row] -= amount
     ledger.balance[to] += amount
 
 
-def post_bond(ledger: Ledger, row: I64, holder: I64, amount: I64) -> None:
-    """Hold credits of agents as the bond of others. Moves: agent -> bond hold. Rows are distinct on either side."""
-    _none_negative(amount)
-    ledger.balance[row] -= amount
-    ledger.hold["bond"][holder] += amount
-
-
-def _none_negative(amount: I64) -> None:
+def refuse_negative(amount: I64) -> None:
+    """Stop where credits would move backwards. Raises: InvariantBroken."""
     check(not len(amount) or int(np.min(amount)) >= 0, "credits move forwards: an amount is at least 0")
 
 
