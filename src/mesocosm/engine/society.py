@@ -77,10 +77,13 @@ def read_public_record(batch: Batch, stack: Stack, row: I64) -> None:
 
     It must follow every change of their reputation, which sets the prior without the record.
     """
+    seats = list(_seats(stack, "public_record"))
+    if not seats:
+        return
     world = batch.world
     n = world.n_rows
     record: tuple[Any, Any] = (0.0, 0.0)
-    for seat in _seats(stack, "public_record"):
+    for seat in seats:
         with seat.blame("public_record") as hook:
             told = seat.at(world.replicate).public_record(seat)
         if told is not None:
