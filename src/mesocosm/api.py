@@ -252,7 +252,7 @@ class Bench(Protocol):
         ...
 
     def emit(self, kind: str, row: I64, column: dict[str, Any], cause: I64 | None = None) -> None:
-        """Log events, one per row, ascending; a column `payee` holds rows too, -1 for nobody."""
+        """Log events, one per row, ascending; columns that name other agents hold their slots."""
         ...
 
 

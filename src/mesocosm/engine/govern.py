@@ -127,10 +127,8 @@ class Seat(Governed):
         np.add.at(world.freezes, row, 1)
 
     def emit(self, kind: str, row: I64, column: dict[str, Any], cause: I64 | None = None) -> None:
-        """Log events (or notes) about rows, ascending; whoever is paid is a row too, -1 for nobody."""
+        """Log events (or notes) about rows, ascending."""
         named = {"agent": self.batch.world.slot[row], **column}
-        if "payee" in named:
-            named["payee"] = np.where(named["payee"] < 0, -1, self.batch.world.slot[named["payee"]])
         note_action(self, self.batch.world.replicate[row])
         if kind in ANNOTATIONS:
             lever = np.full(len(row), self.name, dtype=object)

@@ -47,7 +47,7 @@ def told_slashed(bench: Bench, kind: str, row: I64, amount: I64, cause: I64, pay
     """Log that deposits have been taken."""
     taken = amount > 0
     if taken.any():
-        to = np.full(len(row), -1, dtype=np.int64) if payee is None else payee
+        to = np.full(len(row), -1, dtype=np.int64) if payee is None else bench.slot[payee]
         columns = _said(kind, amount[taken]) | {"payee": to[taken]}
         bench.emit("slashed", row[taken], columns, cause[taken])
 

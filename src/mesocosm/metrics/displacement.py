@@ -16,42 +16,36 @@ Mask = NDArray[np.bool_]
 UNIT = "bad deals an epoch"
 
 
-def _went_wrong(column: DealColumns) -> Mask:
-    bad: Mask = (np.asarray(column["accepted"]) != 0) & (column["v"] < 0)
-    return bad
-
-
 @statistic("toxic")
 def is_toxic(column: DealColumns) -> Mask:
     """Whether a deal was accepted and went wrong."""
-    return _went_wrong(column)
+    toxic: Mask = (np.asarray(column["accepted"]) != 0) & (column["v"] < 0)
+    return toxic
 
 
 @statistic("toxic_extracting")
 def is_toxic_extracting(column: DealColumns) -> Mask:
     """Whether such a deal took credits from the counterparty, tau < 0."""
-    taken: Mask = _went_wrong(column) & (column["tau"] < 0.0)
+    taken: Mask = is_toxic(column) & (column["tau"] < 0.0)
     return taken
 
 
 @statistic("toxic_paying")
 def is_toxic_paying(column: DealColumns) -> Mask:
     """Whether such a deal was paid for, tau > 0."""
-    paid: Mask = _went_wrong(column) & (column["tau"] > 0.0)
+    paid: Mask = is_toxic(column) & (column["tau"] > 0.0)
     return paid
 
 
 @statistic("toxic_hidden")
 def is_toxic_hidden(column: DealColumns) -> Mask:
     """Whether such a deal looked good, p at least 1/2."""
-    hidden: Mask = _went_wrong(column) & (column["p"] >= 0.5)
+    hidden: Mask = is_toxic(column) & (column["p"] >= 0.5)
     return hidden
 
 
 def _count(totals: Totals, name: str) -> F64:
-    moments = totals.moments(name)
-    total: F64 = moments.sum_accepted
-    return total
+    return totals.moments(name).sum_accepted
 
 
 @metric("toxic_deals", unit=UNIT, better="lower")
