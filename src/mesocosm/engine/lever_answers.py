@@ -78,7 +78,7 @@ def held_foresight(hook: Blame, answer: Any, k: int, n_levels: int) -> Foresight
         value, most = getattr(answer, item.name), 1.0 if item.name in CHANCES else NO_LIMIT
         if item.name in COSTS and (isinstance(value, np.ndarray | list) or value != 0.0):
             _refuse(hook, f"{_shown(value)} for {item.name}", "nothing there: what cost() says is foretold by itself")
-        if item.name == "halts" or value is None:
+        if item.name == "halts" or value is None or value is item.default:  # what a lever does not say is in order
             continue
         if item.name.endswith("_bad"):
             if not isinstance(value, list | tuple) or len(value) != n_levels:

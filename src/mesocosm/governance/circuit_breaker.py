@@ -107,8 +107,9 @@ class CircuitBreaker(Lever):
         row = ahead.row_a
         alone = np.asarray(self.tier) == "agent"
         met = np.where(alone, ahead.freezes, bench.column["trips"][row])
-        by_sum = np.minimum(drift(self.good_rate, self.bad_rate) / self.limit, 1.0)
-        announced = np.where(self._sums(), by_sum, 1.0 / np.asarray(self.window))
+        announced, sums = 1.0 / np.asarray(self.window), self._sums()
+        if np.any(sums):
+            announced = np.where(sums, np.minimum(drift(self.good_rate, self.bad_rate) / self.limit, 1.0), announced)
         risk = ahead.believed(announced, met, bench.column["risky"][row])
         mild = rung_of(np.asarray(self.tier), bench.column["trips"][row]) == THROTTLE
         kept = np.where(mild, np.minimum(np.asarray(self.throttle) / ahead.steps_per_epoch, 1.0), 0.0)
@@ -116,7 +117,10 @@ class CircuitBreaker(Lever):
 
     def bar(self) -> Any:
         """1 - p above which a deal brings a trip nearer."""
-        return np.where(self._sums(), tipping_signal(self.good_rate, self.bad_rate), self.threshold)
+        sums = self._sums()
+        if not np.any(sums):
+            return self.threshold
+        return np.where(sums, tipping_signal(self.good_rate, self.bad_rate), self.threshold)
 
     def note(self, bench: Bench, row: I64, partner: I64, toxic: F64) -> None:
         """Write deals of distinct agents into their windows and sums; parameters are aligned with them."""
@@ -128,9 +132,11 @@ class CircuitBreaker(Lever):
         first = np.searchsorted(bench.replicate, bench.replicate[row])
         spreads = np.isin(np.asarray(self.tier), ("cluster", "rising"))
         bench.column["partner"][row, place] = np.where(spreads, partner - first + 1, 0)
-        before, sums = bench.column["score"][row], self._sums()
-        after = cusum(np.nan_to_num(before), likelihood_step(toxic, self.good_rate, self.bad_rate))
-        bench.column["score"][row] = np.where(sums, after, before)
+        sums = self._sums()
+        if np.any(sums):
+            before = bench.column["score"][row]
+            after = cusum(np.nan_to_num(before), likelihood_step(toxic, self.good_rate, self.bad_rate))
+            bench.column["score"][row] = np.where(sums, after, before)
 
     def judged(self, bench: Bench, row: I64, toxic: F64) -> tuple[F64, Mask]:
         """The statistic of agents whose deals have been noted, and whether it trips."""

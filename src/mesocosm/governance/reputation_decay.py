@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from mesocosm.api import Bench, Lever
+from mesocosm.env.economy import take
 from mesocosm.env.foresight import Ahead, Foresight
 from mesocosm.registry import lever, param
 
@@ -36,8 +37,11 @@ class ReputationDecay(Lever):
         lost of it before it can be used grows with the share of the epoch that is over.
         """
         fades = (1.0 - np.asarray(self.decay)) * ahead.leaves
-        behind = bench.weight_behind(ahead.row_b, ahead.row_a)
-        return Foresight(keeps=1.0 - fades * ahead.rule.prior_strength / behind)
+        keeps, some = np.ones(len(ahead)), np.flatnonzero(fades)
+        if len(some):
+            behind = bench.weight_behind(ahead.row_b[some], ahead.row_a[some])
+            keeps[some] = 1.0 - fades[some] * take(ahead.rule.prior_strength, some) / behind
+        return Foresight(keeps=keeps)
 
     def on_epoch(self, bench: Bench) -> None:
         """Shrink every reputation towards 0."""
