@@ -20,7 +20,7 @@ from mesocosm.runner.worker import Asked, play_cells
 EXECUTORS = ("local", "ray")
 WORKERS_MAX = 1_024
 FIRST_STEPS = 300_000  # agent-steps from which a worker's first block is parted: a second or two
-FIRST_PART = 4
+FIRST_PARTS = (1 / 8, 1 / 2, 1.0)  # of a worker's first block, where it is parted: how far each part goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,14 @@ def play_sweep(
 
 
 def _first_soon(pairs: Sequence[Pair], blocks: list[list[int]], workers: int) -> list[list[int]]:
-    """The same blocks, of which each worker's first is parted, so that something is kept within seconds."""
-    small, rest = list[list[int]](), list[list[int]]()
+    """The same blocks, of which each worker's first is played in parts that grow, so that something is kept soon."""
+    waves: list[list[list[int]]] = [[] for _ in FIRST_PARTS]
     for block in blocks[:workers]:
-        cut = len(block) // FIRST_PART if work_of(pairs, block) >= FIRST_STEPS else 0
-        small += [block[:cut]] if cut else []
-        rest.append(block[cut:])
-    return [*small, *rest, *blocks[workers:]]
+        parts = FIRST_PARTS if work_of(pairs, block) >= FIRST_STEPS else FIRST_PARTS[-1:]
+        ends = [0, *(int(len(block) * part) for part in parts)]
+        for wave, start, end in zip(waves[-len(parts) :], ends, ends[1:], strict=False):
+            wave.append(block[start:end])
+    return [*(block for wave in waves for block in wave if block), *blocks[workers:]]
 
 
 Told = Callable[[int, float], None]

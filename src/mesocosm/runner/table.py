@@ -14,8 +14,8 @@ from mesocosm.runner.agents_driver import AgentsDriver
 from mesocosm.runner.drive import Plan, Row, drive, scheduled
 from mesocosm.runner.inputs import Order, levers_of
 
-BLOCK_ROWS = 8_000  # agents in a table: enough to spread NumPy's fixed cost, few enough for the cache
-BLOCK_STEPS = 6_000_000  # agent-steps in a table: some fifteen seconds, all that a kill can cost
+BLOCK_ROWS = 24_000  # agents in a table: enough to spread NumPy's fixed cost, few enough for the cache
+BLOCK_STEPS = 12_000_000  # agent-steps in a table: some half a minute, all that a kill can cost
 Share = Callable[[float], None]
 Pair = tuple[Scenario, int]
 _EPOCH = re.compile(r" in epoch \d+")
@@ -134,7 +134,7 @@ def _cut(wanted: Sequence[Pair], places: list[int], parts: int) -> Iterator[list
     rows = sum(wanted[place][0].agents_max for place in places)
     steps = work_of(wanted, places)
     tables = max(1, -(-rows // BLOCK_ROWS), -(-steps // BLOCK_STEPS))
-    tables = min(-(-tables // parts) * parts, len(places)) if rows > BLOCK_ROWS // 3 else tables
+    tables = min(-(-tables // parts) * parts, len(places)) if rows > BLOCK_ROWS // 8 else tables
     per_table = steps / tables
     block: list[int] = []
     filled, cuts = 0, 1
