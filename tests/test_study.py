@@ -248,6 +248,36 @@ def test_a_sham_that_moves_one_pair_or_defines_what_was_undefined_is_an_alarm(fo
         assert f"Sham: NOT 0 on {metric}" in told
 
 
+def test_other_luck_is_shown_to_change_nothing_that_matters_or_said_not_to_be(found: StudyResults) -> None:
+    key = ("", "redraw") if ("", "redraw") in found.runs else (found.settings[0], "redraw")
+    margin = found.design.study.smallest_effect
+
+    def told(shift: float) -> str:
+        base = found.runs[key[0], "base"].whole["toxicity_true"]
+        same = {where: found.runs[where, "base"].whole["toxicity_true"] for where in found.settings}
+        luck = np.resize([0.01 * margin, -0.01 * margin], len(base))
+        runs = found.runs | {
+            (where, "redraw"): replace(
+                found.runs[where, "redraw"],
+                whole=found.runs[where, "redraw"].whole | {"toxicity_true": values + luck + shift},
+            )
+            for where, values in same.items()
+        }
+        return next(text for text in study_sentences(replace(found, runs=runs)) if text.startswith("Other luck"))
+
+    assert f"Smaller than {margin:g} in all 2 settings (TOST, p < .001)." in told(0.0)
+    assert f"That it is smaller than {margin:g} is not shown in 2 of 2 settings (TOST)" in told(2.0 * margin)
+
+
+def test_an_arm_that_is_safer_than_the_oracle_is_an_alarm(found: StudyResults) -> None:
+    assert "No arm goes below it." in " ".join(study_sentences(found))
+    key = (found.settings[1], "audit")
+    runs = found.runs[key]
+    better = replace(runs, whole=runs.whole | {"toxicity_true": runs.whole["toxicity_true"] - 1.0})
+    told = " ".join(study_sentences(replace(found, runs=found.runs | {key: better})))
+    assert f"NOT so: toxicity_true is lower under audit in {key[0]}." in told
+
+
 def test_asking_for_what_was_not_studied_names_what_was(found: StudyResults) -> None:
     with pytest.raises(UsageError, match="arms: audit, off, tax"):
         found.effect("toxicity_true", "audits")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mesocosm.analysis.comparison_words import (
+    TRUTH,
     interval,
     listed,
     pairing_sentence,
@@ -13,7 +14,8 @@ from mesocosm.analysis.comparison_words import (
     signed,
 )
 from mesocosm.analysis.dose_response import DoseResponse
-from mesocosm.analysis.equivalence import Expectation, VerdictKind
+from mesocosm.analysis.equivalence import Expectation, VerdictKind, equivalence
+from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.analysis.study import WELFARE, Contrast, StudyResults, Trial
 from mesocosm.config.study import BASE
 
@@ -80,9 +82,13 @@ def _counted(found: StudyResults) -> Iterator[str]:
     for kind, words in told.items():
         if count[kind]:
             yield f"{metric} {words.format(_of_arms(count[kind], total))}{_fresh_seeds(found, kind)}."
-    against = [c.arm for c in found.contrasts if c.verdict.expectation is Expectation.AGAINST]
+    against = [
+        f"{c.arm} in {c.setting}" if len(found.settings) > 1 else c.arm
+        for c in found.contrasts
+        if c.verdict.expectation is Expectation.AGAINST
+    ]
     if against:
-        yield f"Against expectation (!): {listed(against)}; {study.expect} was expected."
+        yield f"Against what was expected (!): {listed(against)}."
 
 
 def _of_arms(count: int, total: int) -> str:
@@ -147,9 +153,34 @@ def _controls(found: StudyResults) -> Iterator[str]:
     primary = found.design.study.primary
     effects = {name: [found.effect(primary, name, where) for where in found.settings] for name in found.design.controls}
     yield sham_sentence([(found.runs[where, "sham"], found.runs[where, BASE]) for where in found.settings], "study")
-    yield redraw_sentence(effects["redraw"], found.design.study.alpha)
+    yield redraw_sentence(effects["redraw"], found.design.study.alpha) + _same_as_luck(found, effects["redraw"])
     ends = "; ".join(signed(effect.change) for effect in effects["oracle"][:3])
-    yield f"Oracle, the most that a lever can do to true toxicity: {primary} {ends}."
+    yield f"Oracle, the most that a lever can do to true toxicity: {primary} {ends}.{_bound(found)}"
+
+
+def _same_as_luck(found: StudyResults, effects: Sequence[PairedEffect]) -> str:
+    """Whether other luck is shown to change nothing that matters: two one-sided tests in every setting."""
+    margin, alpha = found.design.study.smallest_effect, found.design.study.alpha
+    tests = [equivalence(effect, margin, alpha) for effect in effects]
+    shown = sum(test.is_shown for test in tests)
+    if shown == len(tests):
+        every = f" in all {len(tests)} settings" if len(tests) > 1 else ""
+        return f" Smaller than {margin:g}{every} (TOST, p {_p(max(test.p_value for test in tests))})."
+    where = f" in {len(tests) - shown} of {len(tests)} settings" if len(tests) > 1 else ""
+    return f" That it is smaller than {margin:g} is not shown{where} (TOST): more seeds would tell."
+
+
+def _bound(found: StudyResults) -> str:
+    """Whether any arm is safer than the oracle, which no lever can be: on average, in any setting."""
+    below = [
+        f"{arm} in {where}" if where else arm
+        for where in found.settings
+        for arm in found.design.arms
+        if found.differences(TRUTH, arm, where).sum() < found.differences(TRUTH, "oracle", where).sum()
+    ]
+    if below:
+        return f" NOT so: {TRUTH} is lower under {listed(below)}. Do not trust this study."
+    return " No arm goes below it."
 
 
 def _p(value: float) -> str:
