@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.governance_page import PAGE, STUDIES, begin_of, end_of, tables_of
 
 from mesocosm.analysis.equivalence import equivalence
 from mesocosm.analysis.outcomes import OutcomeEffect, findings_of, outcomes_of
 from mesocosm.analysis.study import StudyResults, direction_expected, sweep
-from mesocosm.analysis.study_record import save_study
 from mesocosm.analysis.study_words import study_sentences
 from mesocosm.config.study import load_study, study_from_dict, study_to_dict
 
-PUBLISHED = Path(__file__).parents[1] / "docs" / "governance.md"
 JUDGED = ("toxicity_true", "collusion", "welfare")
 #: what is asked of a rule, whatever the study expects of it: less harm, less collusion, more for everybody
 BETTER = {"toxicity_true": -1, "collusion": -1, "welfare": 1}
@@ -86,16 +83,15 @@ def test_no_rule_and_not_all_of_them_together_brings_an_honest_society_down(foun
 
 
 @pytest.mark.deep
-def test_the_published_tables_are_those_of_the_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_published_tables_are_those_of_the_model(study: str, tmp_path: Path) -> None:
+    published = PAGE.read_text(encoding="utf-8").partition(begin_of(study))[2].partition(end_of(study))[0]
+    assert published.partition(" by ")[2] == tables_of(study, tmp_path)
+
+
+@pytest.mark.deep
+def test_the_study_shows_what_is_said_of_it(tmp_path: Path) -> None:
     found = sweep("governance_mvp", output=tmp_path)
-    save_study(found, tmp_path)
-    text = PUBLISHED.read_text()
-    stated = re.search(r"SHA-256 (\w{16})", text)
-    assert stated is not None
-    assert sha256((tmp_path / "study.json").read_bytes()).hexdigest().startswith(stated[1])
-    page = (tmp_path / "study.md").read_text()
-    for line in page[: page.index("## Intervals")].splitlines():
-        assert not line.startswith("|") or line in text, line
     _controls_are_what_they_must_be(found)
     held = {
         arm

@@ -556,14 +556,18 @@ def test_the_frozen_neither_post_nor_bid() -> None:
 
 
 @pytest.mark.usefixtures("registries_as_they_were")
-def test_agents_from_outside_pass_the_market_by() -> None:
+def test_agents_written_as_objects_trade_as_honest_agents_do() -> None:
     @policy("elsewhere")
     class Elsewhere(Policy):
         external: ClassVar[bool] = True
 
-    played = only({"honest": 4, "elsewhere": 3})
-    for kind in ("bounty_posted", "bid_submitted", "work_delivered"):
-        assert {event["agent"] for event in played.events(kind)} == {0, 1, 2, 3}
+    def market_of(played: Played) -> list[Any]:
+        kinds = ("bounty_posted", "bid_submitted", "bid_accepted", "work_delivered", "escrow_released")
+        return [played.events(kind) for kind in kinds]
+
+    theirs, honest = market_of(only({"elsewhere": 7})), market_of(only({"honest": 7}))
+    assert all(theirs)
+    assert theirs == honest
 
 
 @pytest.mark.usefixtures("registries_as_they_were")

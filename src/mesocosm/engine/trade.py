@@ -196,7 +196,7 @@ def _post(batch: Batch) -> None:
     """Who needs work done offers for it what its policy says."""
     world = batch.world
     row = world.crowd.row
-    row = row[(world.frozen_until[row] <= batch.step) & _inside(batch, row)]
+    row = row[world.frozen_until[row] <= batch.step]
     row = row[batch.uniform(Purpose.NEED, row) < take(batch.by_row.need_rate, row)]
     if not len(row):
         return
@@ -236,7 +236,7 @@ def _invite(batch: Batch, at: At) -> tuple[Invited, I64]:
         taken = np.concatenate([taken, np.where(j < n, place, np.iinfo(np.int64).max)[:, None]], axis=1)
     of, k = np.nonzero(np.arange(taken.shape[1] - 1) < n[:, None])
     row = crowd.row[crowd.start[replicate[of]] + taken[of, k + 1]]
-    able = (world.frozen_until[row] <= batch.step) & _inside(batch, row)
+    able = world.frozen_until[row] <= batch.step
     return Invited(row[able], of[able]), n
 
 
@@ -287,12 +287,6 @@ def _award(batch: Batch, at: At, bid_for: I64, seq: I64) -> None:
     clearing.accept(batch, poster[sold], market.number[which], (slot, price), cause)
 
 
-def _inside(batch: Batch, row: I64) -> Mask:
-    """Which rows are decided by array policies; agents from outside pass the market by."""
-    inside: Mask = ~np.array([player.policy.external for player in batch.cast])[batch.world.code[row]]
-    return inside
-
-
 def _standing(batch: Batch, row: I64, poster: I64) -> dict[str, Any]:
     """What workers see of themselves and of the poster."""
     world = batch.world
@@ -305,11 +299,11 @@ def _standing(batch: Batch, row: I64, poster: I64) -> dict[str, Any]:
 
 
 def _ask(batch: Batch, question: str, row: I64, columns: dict[str, Any], answer: Any) -> Any:
-    """What the policies answer, (..., k); rows whose policy decides outside keep the answer they have."""
+    """What the policies answer, (..., k); for agents written as objects it is what an honest trader would."""
     code = batch.world.code[row]
     for number, player in enumerate(batch.cast):
         chosen = np.flatnonzero(code == number)
-        if len(chosen) == 0 or player.policy.external:
+        if len(chosen) == 0:
             continue
         source = {name: column[chosen] for name, column in columns.items()}
         view = build_view(batch, player, question, row[chosen], source)
