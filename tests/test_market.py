@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 import mesocosm as mc
 from conftest import IS_DEEP
+from event_checks import check_books
 from mesocosm.api import Policy
 from mesocosm.cli.main import main
 from mesocosm.config.schema import Scenario
@@ -474,6 +475,56 @@ def mean_effort(played: Played) -> float:
     return float(np.mean([event["effort"] for event in played.events("work_delivered")]))
 
 
+def taxed(agents: dict[str, int], rate: float, **market: Any) -> Played:
+    """A market under a tax on payments, and nothing else."""
+    sections = {"market": BUSY | {"need_rate": 0.4} | market, "governance": {"transaction_tax": {"rate": rate}}}
+    each = scenario(agents, simulation=ALONE | {"epochs": 4, "steps_per_epoch": 10}, **sections)
+    played = play([each])
+    check_books(played.events(), each)
+    return played
+
+
+@pytest.mark.parametrize("auction", ["first_price", "second_price"])
+def test_a_tax_on_payments_is_withheld_from_workers_who_ask_for_as_much_more(auction: str) -> None:
+    rate, terms = 0.1, {"auction": auction, "reserve": 50.0, "value_low": 90.0, "value_high": 90.0}
+    free, dear = (taxed({"honest": 6}, each, **terms) for each in (0.0, rate))
+    asked = [
+        {
+            (event["bounty"], event["agent"]): event["bid"]
+            for event in played.events("bid_submitted")
+            if not event["step"]
+        }
+        for played in (free, dear)
+    ]
+    assert asked[0].keys() == asked[1].keys() and len(asked[0]) > 4
+    for key, bid in asked[0].items():
+        assert asked[1][key] == pytest.approx(bid / (1.0 - 2.0 * rate), abs=2e-6)
+    released, charged = dear.events("escrow_released"), dear.events("charged")
+    assert [event["agent"] for event in charged] == [event["worker"] for event in released]
+    for paid, tax in zip(released, charged, strict=True):
+        assert tax["what"] == "payment" and tax["amount"] == pytest.approx(2.0 * rate * paid["amount"], abs=1e-6)
+    assert sum(event["count"] for event in dear.notes("fired")) == len(released)
+    assert free.events("charged") == []
+
+
+def test_a_tax_of_half_or_more_of_every_payment_ends_the_market() -> None:
+    assert taxed({"honest": 6}, 0.5).events("bid_submitted") == []
+
+
+def test_frozen_traders_do_not_reckon_with_a_tax_and_pay_it_all_the_same() -> None:
+    terms = {"reserve": 50.0, "value_low": 90.0, "value_high": 90.0}
+    bids = []
+    for rate in (0.0, 0.2):
+        each = scenario(
+            {"opportunistic": 6}, simulation=ALONE, market=BUSY | terms, adaptation="frozen",
+            governance={"transaction_tax": {"rate": rate}},
+        )  # fmt: skip
+        played = play([each])
+        bids.append([(event["agent"], event["bid"]) for event in played.events("bid_submitted") if not event["step"]])
+        assert bool(played.events("charged")) == (rate > 0.0)
+    assert bids[0] == bids[1]
+
+
 def test_opportunists_work_where_verdicts_are_accurate_and_shirk_where_they_are_not() -> None:
     assert mean_effort(only({"opportunistic": 8}, panel_accuracy=0.99)) > 0.8
     assert mean_effort(only({"opportunistic": 8}, panel_accuracy=0.5)) == 0.0
@@ -546,7 +597,7 @@ def test_nothing_of_those_who_leave_stays_in_escrow() -> None:
 def test_the_frozen_neither_post_nor_bid() -> None:
     batch = opened(market={"need_rate": 1.0, "value_low": 9.0, "value_high": 9.0})
     batch.world.frozen_until[:2] = 99
-    trade.trade(batch)
+    trade.trade(batch, open_stack(batch, batch.scenarios))
     who: dict[str, set[int]] = {kind: set() for kind in ("bounty_posted", "bid_submitted")}
     for event in batch.events:
         if event.kind in who:

@@ -172,6 +172,12 @@ class Stack:
         k = len(deal.row_a)
         return _spread(c_a, k), _spread(c_b, k)
 
+    def note_charged(self, replicate: I64) -> None:
+        """Note which levers charged the payments whose costs were asked for last."""
+        for seat in self.seats:
+            if np.any(seat.charges):
+                note_action(seat, replicate[np.broadcast_to(seat.charges, len(replicate))])
+
     def may_propose(self, batch: Batch, row: I64) -> Mask | None:
         """Which rows may propose; None when nobody is barred."""
         allowed: Mask | None = None

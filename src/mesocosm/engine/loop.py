@@ -106,7 +106,7 @@ def _step(batch: Batch, rails: Rails, stack: Stack) -> Generator[Yielded, Any, s
         batch.world.feed.rank(batch.economy.alpha, batch.economy.beta)
     if batch.structure.market:
         batch.turn = first_turn(batch.structure, 0)
-        trade.trade(batch)
+        trade.trade(batch, stack)
         yield from batch.flush()
     for second in (False, True):
         batch.second_pass = second

@@ -33,7 +33,7 @@ def begin_epoch(batch: Batch, stack: Stack) -> None:
     for counter in (world.proposed, world.accepted, world.acted, world.refused):
         counter[:] = 0
     if batch.epoch > 0:
-        _depart(batch)
+        _depart(batch, stack)
         _arrive(batch)
         identities.open_further(batch, stack, lately)
     batch.emit_for("epoch_started", np.arange(world.n_replicates), {"active": world.crowd.count.copy()})
@@ -53,7 +53,7 @@ def _arrive(batch: Batch) -> None:
     world.refresh_crowd()
 
 
-def _depart(batch: Batch) -> None:
+def _depart(batch: Batch, stack: Stack) -> None:
     """Planned departures take the active agents of a type with the lowest keyed draw; turnover takes each by chance."""
     world = batch.world
     leaves = np.zeros(world.n_rows, dtype=np.bool_)
@@ -79,7 +79,7 @@ def _depart(batch: Batch) -> None:
         return
     _return_deposits(batch, row)
     if batch.structure.market:
-        trade.leave_market(batch, row)
+        trade.leave_market(batch, stack, row)
     batch.emit("departed", row, {"agent": world.slot[row], "balance": exact.credits(world.ledger.balance[row])})
     world.ledger.close_account(row)
     world.active[row] = False

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesocosm import exact
-from mesocosm.engine import clearing
+from mesocosm.engine import clearing, levies
 from mesocosm.engine.batch import Batch
 from mesocosm.engine.decide import decided_trade
+from mesocosm.engine.govern import Stack
 from mesocosm.engine.observe import build_view, same_coalition, trust_between
 from mesocosm.env.bidding import awarded
 from mesocosm.env.bounties import BountyStatus, Refusal
@@ -32,17 +33,17 @@ VALUE_DRAWS = 1 << 40  # counters beside those of whether there is a need
 SLOT_BITS, PANEL_BITS, INVITED_BITS = 24, 8, 6  # room for slots, verifiers and the invited beside a bounty's number
 
 
-def trade(batch: Batch) -> None:
+def trade(batch: Batch, stack: Stack) -> None:
     """Play the market's part of a step, and check the books.
 
     Moves    posters -> escrow -> workers, posters; disputants -> bonds -> whom verdicts favour; workers -> nothing
-             (effort); nothing -> posters (what paid work is worth).
+             (effort); workers -> treasury (what levers charge); nothing -> posters (what paid work is worth).
     """
     market = batch.world.market
-    settle_work(batch, market.places(BountyStatus.delivered))
-    _work(batch, market.places(BountyStatus.accepted))
-    _post(batch)
-    _auction(batch, market.places(BountyStatus.open))
+    settle_work(batch, stack, market.places(BountyStatus.delivered))
+    _work(batch, stack, market.places(BountyStatus.accepted))
+    _post(batch, stack)
+    _auction(batch, stack, market.places(BountyStatus.open))
     batch.world.ledger.audit(batch.economy.credit_limit)
 
 
@@ -56,7 +57,7 @@ def refund_overdue(batch: Batch) -> None:
         clearing.refund(batch, at[0], market.number[at], "deadline")
 
 
-def leave_market(batch: Batch, row: I64) -> None:
+def leave_market(batch: Batch, stack: Stack, row: I64) -> None:
     """Wind up the bounties of agents who leave: panels judge what was handed in, the rest is refunded.
 
     Moves    escrow -> workers, posters.
@@ -73,16 +74,16 @@ def leave_market(batch: Batch, row: I64) -> None:
         touched |= (worker >= 0) & leaves[start + np.maximum(worker, 0)]
         return replicate[touched], place[touched]
 
-    settle_work(batch, theirs(BountyStatus.delivered), may_dispute=False)
+    settle_work(batch, stack, theirs(BountyStatus.delivered), may_dispute=False)
     at = theirs(BountyStatus.open, BountyStatus.accepted)
     if len(at[0]):
         clearing.refund(batch, at[0], market.number[at], "left", is_leaving=True)
 
 
-def settle_work(batch: Batch, at: At, may_dispute: bool = True) -> None:
+def settle_work(batch: Batch, stack: Stack, at: At, may_dispute: bool = True) -> None:
     """Verdicts on work that was handed in, disputes, and who gets the escrow.
 
-    Moves    escrow -> workers, posters; disputants -> bonds -> whom the verdicts favour.
+    Moves    escrow -> workers, posters; disputants -> bonds -> whom the verdicts favour; workers -> treasury.
     """
     market = batch.world.market
     if not len(at[0]):
@@ -93,13 +94,23 @@ def settle_work(batch: Batch, at: At, may_dispute: bool = True) -> None:
         verdict, votes = _panel(batch, looked, Purpose.PANEL)
         clearing.verify(batch, looked[0], market.number[looked], verdict, votes)
     if may_dispute:
-        _dispute(batch, at)
+        _dispute(batch, stack, at)
     passed = market.verdict[at] >= 0
     number = market.number[at]
     if passed.any():
-        clearing.release(batch, at[0][passed], number[passed])
+        paid = (at[0][passed], at[1][passed])
+        clearing.release(batch, paid[0], number[passed])
+        levies.withhold(batch, stack, _payment(batch, paid), market.last_seq[paid])
     if not passed.all():
         clearing.refund(batch, at[0][~passed], number[~passed], "failed")
+
+
+def _payment(batch: Batch, at: At) -> levies.Payment:
+    """What bounties pay, as levers see it."""
+    market, start = batch.world.market, batch.world.offset[at[0]]
+    share = market.cost[at] / batch.economy.at(at[0]).cost_scale
+    poster, worker = start + market.poster[at], start + market.worker[at]
+    return levies.Payment(poster, worker, at[0], share, exact.credits(market.price[at]))
 
 
 def _panel(batch: Batch, at: At, purpose: Purpose) -> tuple[I64, I64]:
@@ -116,7 +127,7 @@ def _panel(batch: Batch, at: At, purpose: Purpose) -> tuple[I64, I64]:
     return verdict, np.where(good, n_right, size - n_right)
 
 
-def _dispute(batch: Batch, at: At) -> None:
+def _dispute(batch: Batch, stack: Stack, at: At) -> None:
     """Ask those whom a verdict goes against whether they contest it, and let panels decide."""
     world, market = batch.world, batch.world.market
     replicate, start = at[0], world.offset[at[0]]
@@ -132,6 +143,7 @@ def _dispute(batch: Batch, at: At) -> None:
         "price": exact.credits(market.price[at]),
         "need_value": market.value[at],
         "is_mate": same_coalition(batch, row, other),
+        "kept": levies.kept_share(batch, stack, row, _payment(batch, at)),
     }
     wants = np.flatnonzero(_ask(batch, "dispute", row, columns, np.zeros(len(row), dtype=np.bool_)))
     if not len(wants):
@@ -155,7 +167,7 @@ def _look(batch: Batch, at: At, poster: I64, worker: I64) -> F64:
     return odds
 
 
-def _work(batch: Batch, at: At) -> None:
+def _work(batch: Batch, stack: Stack, at: At) -> None:
     """Workers choose their conduct, pay for it, and hand in; effort that cannot be paid for is not made."""
     world, market, replicate = batch.world, batch.world.market, at[0]
     if not len(replicate):
@@ -165,6 +177,7 @@ def _work(batch: Batch, at: At) -> None:
     columns = _standing(batch, row, poster) | {
         "work_cost": market.cost[at],
         "price": exact.credits(market.price[at]),
+        "kept": levies.kept_share(batch, stack, row, _payment(batch, at)),
     }
     level = _ask(batch, "deliver", row, columns, np.zeros((2, len(row)), dtype=np.int64))
     rule = batch.rule_at(row)
@@ -192,7 +205,7 @@ def _totals(row: I64, amount: I64) -> I64:
     return running
 
 
-def _post(batch: Batch) -> None:
+def _post(batch: Batch, stack: Stack) -> None:
     """Who needs work done offers for it what its policy says."""
     world = batch.world
     row = world.crowd.row
@@ -204,7 +217,10 @@ def _post(batch: Batch) -> None:
     luck = batch.uniform_at(Purpose.NEED, world.replicate[row], VALUE_DRAWS + world.slot[row])
     value = rule.value_low + (rule.value_high - rule.value_low) * luck
     rivals = np.minimum(batch.structure.bidders, world.crowd.count[world.replicate[row]] - 1)
-    offer = _ask(batch, "offer_bounty", row, {"need_value": value, "rivals": rivals}, np.zeros(len(row)))
+    most = np.broadcast_to(np.asarray(rule.reserve, dtype=np.float64), len(row))
+    usual = levies.Payment(row, row, world.replicate[row], np.full(len(row), 0.5), most)
+    columns = {"need_value": value, "rivals": rivals, "kept": levies.kept_share(batch, stack, row, usual)}
+    offer = _ask(batch, "offer_bounty", row, columns, np.zeros(len(row)))
     wants = np.flatnonzero(offer > 0.0)
     row, value, rule = row[wants], value[wants], batch.rule_at(row[wants])
     k = len(row)
@@ -240,7 +256,7 @@ def _invite(batch: Batch, at: At) -> tuple[Invited, I64]:
     return Invited(row[able], of[able]), n
 
 
-def _auction(batch: Batch, at: At) -> None:
+def _auction(batch: Batch, stack: Stack, at: At) -> None:
     """Take sealed bids for every open bounty, and give it to the lowest bidder whom its poster trusts enough."""
     world, market = batch.world, batch.world.market
     if not len(at[0]):
@@ -252,10 +268,13 @@ def _auction(batch: Batch, at: At) -> None:
     counter = (number[of] << SLOT_BITS) + world.slot[row]
     rule = batch.rule_at(row)
     cost = rule.cost_scale * batch.uniform_at(Purpose.WORK_COST, at[0][of], counter)
+    offer = exact.credits(market.offer[at][of])
+    payment = levies.Payment(poster[of], row, at[0][of], cost / rule.cost_scale, offer)
     columns = _standing(batch, row, poster[of]) | {
         "work_cost": cost,
-        "offer": exact.credits(market.offer[at][of]),
+        "offer": offer,
         "rivals": n[of],
+        "kept": levies.kept_share(batch, stack, row, payment),
     }
     asked = _ask(batch, "bid", row, columns, np.zeros(len(row)))
     bids = np.flatnonzero(asked > 0.0)

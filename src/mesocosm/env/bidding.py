@@ -24,11 +24,13 @@ TRADE_VISIBLE: dict[str, dict[str, str]] = {
     "offer_bounty": {
         "need_value": "(k,) credits that good work would be worth to the agent",
         "rivals": "(k,) agents who would be invited to bid",
+        "kept": "(k,) share of a payment that reaches the worker, after what levers withhold",
     },
     "bid": {
         "work_cost": "(k,) credits that full effort would cost the agent",
         "offer": "(k,) the most that the poster pays, credits",
         "rivals": "(k,) agents invited to bid, the agent itself among them",
+        "kept": "(k,) share of a payment that reaches the worker, after what levers withhold",
         "skill": "(k,)",
         "trust_of": "(k,) the poster's trust in the agent",
         "steps_since_caught": "(k,) steps since an own bad deal or bad work came to light",
@@ -36,7 +38,8 @@ TRADE_VISIBLE: dict[str, dict[str, str]] = {
     },
     "deliver": {
         "work_cost": "(k,) credits that full effort would cost the agent",
-        "price": "(k,) credits the agent gets if the work is passed",
+        "price": "(k,) credits the poster pays if the work is passed",
+        "kept": "(k,) share of a payment that reaches the worker, after what levers withhold",
         "skill": "(k,)",
         "trust_of": "(k,) the poster's trust in the agent",
         "steps_since_caught": "(k,) steps since an own bad deal or bad work came to light",
@@ -47,6 +50,7 @@ TRADE_VISIBLE: dict[str, dict[str, str]] = {
         "odds": "(k,) odds that the work is good: after the poster's own look, or from the worker's own effort",
         "verdict": "(k,) +1 or -1, 0 if no panel has looked",
         "price": "(k,) credits in escrow",
+        "kept": "(k,) share of a payment that reaches the worker, after what levers withhold",
         "need_value": "(k,) credits that good work is worth to the poster",
         "is_mate": "(k,) whether the other side belongs to the agent's coalition",
     },
@@ -70,7 +74,7 @@ class Trader:
         """Credits to offer for work, (k,), 0 for none: what it is worth, if that exceeds the price expected."""
         rule = view.rule
         worth = worth_of_work(rule, view.need_value)
-        pays = np.maximum(chance_paid(rule, rule.prior_mean, 0.0), SURE)
+        pays = np.maximum(chance_paid(rule, rule.prior_mean, 0.0) * view.kept, SURE)
         expected = expected_price(view.rivals) * rule.cost_scale / pays
         return np.where(worth > expected, np.minimum(rule.reserve, worth), 0.0)
 
@@ -109,20 +113,23 @@ def expected_price(n: Any) -> Any:
 
 
 def cost_and_chance(view: Any, effort: Any, disguise: Any) -> tuple[Any, Any]:
-    """(cost, chance of being paid) of a way of working, for the agent's own cost of full effort."""
+    """(cost, share of the price that comes back) of a way of working, for the agent's own cost of full effort.
+
+    The share is the chance of being paid, less what levers withhold.
+    """
     rule = view.rule
     share = view.work_cost / rule.cost_scale
     good = outcome_chance(rule, effort, view.skill, share)
     cost = view.work_cost * effort + rule.disguise_cost * disguise
-    return cost, np.maximum(chance_paid(rule, good, disguise), SURE)
+    return cost, np.maximum(chance_paid(rule, good, disguise) * view.kept, SURE)
 
 
 def equilibrium_bid(view: Any, cost: Any, paid: Any) -> F64:
     """The bid that is best if the others bid alike, 0 where even the whole offer would not cover the cost.
 
-    With c the cost as a share of `cost_scale`, and r the offer times the chance of being paid: in a first-price auction
-    c + ((1-c)^n - (1-r)^n) / (n (1-c)^(n-1)), which is c + (1-c)/n where the offer does not bind, and in a second-price
-    one c; both over the chance of being paid.
+    With c the cost as a share of `cost_scale`, and r the offer times the share of it that comes back: in a first-price
+    auction c + ((1-c)^n - (1-r)^n) / (n (1-c)^(n-1)), which is c + (1-c)/n where the offer does not bind, and in a
+    second-price one c; both over that share.
     Source   science notes 3.13; Krishna, Auction Theory (2002), 2.4, for costs instead of values.
     """
     rule, n = view.rule, view.rivals
@@ -175,7 +182,8 @@ def odds_by_all(view: Any) -> F64:
 def gain_of_dispute(view: Any) -> F64:
     """What a dispute brings on average, credits: the escrow if the panel overturns, less the bond if it does not.
 
-    A poster who wins goes without the work, a loss of its value as far as accounts credit it.
+    A poster who wins goes without the work, a loss of its value as far as accounts credit it. Of what a worker wins,
+    levers withhold their part.
     """
     rule = view.rule
     odds = odds_by_all(view)
@@ -187,7 +195,8 @@ def gain_of_dispute(view: Any) -> F64:
     seen = seen_chance(rule, view.verdict)
     lost = np.where(np.asarray(rule.settle_on_outcome) > 0, wins_bad, overturns * seen) * view.need_value
     lost = np.where(view.is_poster, lost, 0.0)
-    gain: F64 = overturns * view.price - lost - (1.0 - overturns) * rule.dispute_bond
+    wins = view.price * np.where(view.is_poster, 1.0, view.kept)
+    gain: F64 = overturns * wins - lost - (1.0 - overturns) * rule.dispute_bond
     return gain
 
 

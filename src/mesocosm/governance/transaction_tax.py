@@ -17,15 +17,16 @@ from mesocosm.registry import lever, param
 class TransactionTax(Lever):
     """Both sides of an accepted deal pay rate * |tau| to the treasury.
 
+    On the market both sides' shares of the price are withheld from what the worker is paid, and bids rise by as much.
     Params   rate: fraction of the transfer, in [0, 1]; neutral at 0.
-    Moves    initiator, counterparty -> treasury.
+    Moves    initiator, counterparty -> treasury; on the market, worker -> treasury.
     Source   Plan 2.2, Transaction Tax.
     """
 
     phase: ClassVar[int] = 20
     neutral: ClassVar[dict[str, float]] = {"rate": 0.0}
     short_forms: ClassVar[dict[str, str]] = {"transaction_tax_rate": "rate"}
-    moves: ClassVar[str] = "initiator, counterparty -> treasury"
+    moves: ClassVar[str] = "initiator, counterparty -> treasury; worker -> treasury"
 
     rate: float = param(0.05, about="share of |tau| that each side pays", unit="fraction", ge=0.0, le=1.0)
 
