@@ -389,6 +389,10 @@ def test_the_comparison_has_a_column_a_run_and_what_was_asked_differently() -> N
     assert asked.rows(named=True) == [{"Key": "payoff.theta", "A": "0.5", "B": "0.4"}]
     lines = [trace["y"] for trace in charts(test)[0]["data"]]
     assert lines == [[row["toxicity_rate"] for row in run.rows] for run in (one, two)]
+    assert charts(test)[0]["layout"]["yaxis"]["rangemode"] == "tozero"
+    below = page("Compare", compare_runs=["one", "two"], compare_metric="goodhart_gap")
+    axis = charts(below)[0]["layout"]["yaxis"]
+    assert axis["zeroline"] and "rangemode" not in axis
 
 
 def test_a_run_that_another_process_is_writing_is_followed() -> None:
