@@ -16,6 +16,7 @@ from mesocosm.analysis.figures.run_source import RunSource
 I64 = NDArray[np.int64]
 GROWTH_MOST, TREES_MOST, POSTS_MOST = 8, 6, 400
 WORDS_MOST = 80
+APART = 0.17  # depths, between the types of one depth
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def cascades_picture(source: RunSource, title: str) -> Picture | None:
         return None
     about = (
         "A cascade is a post with all that answers it, directly or not. Left: replies of the largest ones over time. "
-        "Middle: the share of threads that reach a size. Right: how large and how deep each one became."
+        "Middle: the share of threads that reach a size. Right: how large and how deep each one became, the "
+        "types of one depth one above the other."
     )
     roots = np.unique(found.root)
     out = (f"{len(roots) - GROWTH_MOST:,} smaller threads, on the left",) if len(roots) > GROWTH_MOST else ()
@@ -124,7 +126,7 @@ def _growth(source: RunSource, found: Threads) -> Panel:
         author = int(found.agent[root])
         label = f"{agent_name(author)} ({source.types[author]}), step {int(step[0])}"
         marks.append(Line(age, count, label, f"series:{number}", width=1.6, step=True))
-    y = Axis("replies so far", from_zero=True)
+    y = Axis("replies so far", from_zero=True, whole=True)
     return Panel("Growth of the largest threads", Axis("steps since the first post", from_zero=True), y, tuple(marks))
 
 
@@ -148,15 +150,18 @@ def _shape(source: RunSource, found: Threads, roots: I64) -> Panel:
         (known[int(kind)], int(size), int(deep)): int(n) for (kind, size, deep), n in zip(rows, count, strict=True)
     }
     marks, most = [], max(counted.values())
-    for name in sorted({key[0] for key in counted}):
+    kinds = sorted({key[0] for key in counted})
+    for number, name in enumerate(kinds):
+        beside = (number - (len(kinds) - 1) / 2.0) * min(APART, 0.8 / len(kinds))  # so that no type hides another
         own = {key: n for key, n in counted.items() if key[0] == name}
         tips = tuple(
             f"{n:,} threads of {size} posts, {deep} deep, begun by {name}" for (_, size, deep), n in own.items()
         )
-        x, y = [float(key[1]) for key in own], [float(key[2]) for key in own]
-        area = [16.0 + 200.0 * (float(n) / most) ** 0.5 for n in own.values()]
+        x, y = [float(key[1]) for key in own], [key[2] + beside for key in own]
+        area = [10.0 + 60.0 * (float(n) / most) ** 0.5 for n in own.values()]
         marks.append(Points(x, y, f"begun by {name}", f"type:{name}", look_of_type(name)[1], area, tips))
-    y_axis = Axis("answers to answers: depth", from_zero=True, whole=True)
+    deepest = max(key[2] for key in counted)
+    y_axis = Axis("answers to answers: depth", whole=True, low=-0.6, high=deepest + 0.6)
     return Panel("Size and depth", Axis("posts in a thread", from_zero=True), y_axis, tuple(marks))
 
 

@@ -132,7 +132,9 @@ def tradeoff_picture(table: EffectTable, title: str) -> Picture | None:
     about += f"Better is up and to the {way}; on the green front no arm is bettered on both counts." if way else ""
     out = (f"{len(table.settings) - PANELS_MOST} more settings",) if len(table.settings) > PANELS_MOST else ()
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
-    return Picture("tradeoff", title, about, panels, columns, out, (7.0, 5.0) if columns == 1 else (4.8, 3.9))
+    about += " Every frame has a scale of its own." if len(panels) > 1 else ""
+    size = (7.0, 5.0) if columns == 1 else (4.8, 3.9)
+    return Picture("tradeoff", title, about, panels, columns, out, size, own_scales=True)
 
 
 def _tradeoff(table: EffectTable, setting: str) -> Panel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,7 +172,8 @@ def draw_panel(frame: Any, panel: Panel, theme: Theme, *, has_legend: bool = Tru
         draw_mark(frame, mark, theme, 2.0 + 0.01 * order)
     if panel.note and not panel.is_empty:
         spot = {"transform": frame.transAxes, "ha": "right", "va": "top", "fontsize": 7.5}
-        frame.text(0.99, 0.99, panel.note, color=theme.color("quiet"), **spot)
+        paper = {"facecolor": theme.color("paper"), "edgecolor": "none", "pad": 1.0}
+        frame.text(0.99, 0.99, panel.note, color=theme.color("quiet"), bbox=paper, zorder=5, **spot)
     if panel.is_empty:
         told = panel.note or "nothing to show"
         frame.text(0.5, 0.5, told, transform=frame.transAxes, ha="center", va="center", color=theme.color("quiet"))
@@ -188,8 +189,15 @@ def draw_panel(frame: Any, panel: Panel, theme: Theme, *, has_legend: bool = Tru
         below = (-0.02, -0.19 if panel.x.shown else 0.0)
         frame.legend(
             list(known.values()), list(known), loc="upper left", bbox_to_anchor=below,
-            fontsize=7.5, handlelength=2.2, ncols=columns, borderaxespad=0.0, markerscale=0.9,
+            fontsize=7.5, handlelength=_handle_length(known.values()), ncols=columns, borderaxespad=0.0,
+            markerscale=0.9,
         )  # fmt: skip
+
+
+def _handle_length(handles: Iterable[Any]) -> float:
+    """How long the signs of a legend are: long enough to show dashes, where any line is dashed."""
+    dashed = (getattr(handle, "get_linestyle", str)() in ("--", ":") for handle in handles)
+    return 3.8 if any(dashed) else 2.0
 
 
 def _head(picture: Picture, wide: float) -> Iterator[tuple[str, bool]]:
@@ -234,7 +242,7 @@ def _legend_rows(labels: Sequence[str], wide: float) -> list[list[str]]:
     rows: list[list[str]] = [[]]
     room = 0.0
     for label in labels:
-        need = 0.075 * len(label) + 0.6
+        need = 0.075 * len(label) + 0.8
         if rows[-1] and room + need > wide:
             rows.append([])
             room = 0.0
@@ -253,7 +261,8 @@ def _write_legend(part: Any, frames: Sequence[Any], labels: Sequence[str], wide:
         y = 1.0 - number / len(rows)
         legend = part.legend(
             [known[label] for label in row], row, loc="upper left", bbox_to_anchor=(0.008, y), ncols=len(row),
-            fontsize=8, handlelength=2.2, columnspacing=1.4, borderaxespad=0.0,
+            fontsize=8, handlelength=_handle_length(known.values()), markerscale=0.8, columnspacing=1.4,
+            borderaxespad=0.0,
         )  # fmt: skip
         legend.set_in_layout(False)
 

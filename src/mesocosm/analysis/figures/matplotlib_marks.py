@@ -18,6 +18,7 @@ from mesocosm.analysis.figures.picture import (
     Rule,
     Segments,
     Span,
+    names_lean_left,
 )
 
 DASHES: dict[str, Any] = {"solid": "-", "dash": (0, (4, 2)), "dot": (0, (1, 1.6))}
@@ -64,11 +65,13 @@ def _points(frame: Any, mark: Points, theme: Theme, order: float) -> None:
 
 
 def _names(frame: Any, names: Sequence[str], x: Sequence[float], y: Sequence[float], theme: Theme) -> None:
-    for name, left, up in zip(names, x, y, strict=False):
-        if math.isfinite(left) and math.isfinite(up):
+    """Write names beside marks, towards the middle: to the left of those on the right."""
+    for name, at, up, is_left in zip(names, x, y, names_lean_left(x), strict=False):
+        if name and math.isfinite(at) and math.isfinite(up):
             frame.annotate(
-                name, (left, up), (6, 5), textcoords="offset points", fontsize=7, color=theme.color("ink"), zorder=4
-            )
+                name, (at, up), (-7 if is_left else 7, 6), textcoords="offset points", fontsize=7,
+                color=theme.color("ink"), ha="right" if is_left else "left", zorder=4,
+            )  # fmt: skip
 
 
 def _segments(frame: Any, mark: Segments, theme: Theme, order: float) -> None:

@@ -197,6 +197,7 @@ class Picture:
     columns: int = 1
     left_out: tuple[str, ...] = field(default=())  # what is not drawn, and why
     panel_size: tuple[float, float] = (5.2, 3.4)  # inches
+    own_scales: bool = False  # panels of the same axes have ends of their own all the same
 
     def says_again(self, place: int) -> tuple[bool, bool]:
         """Whether the panel below says the same of the horizontal axis, and the one to the left of the vertical one.
@@ -209,12 +210,25 @@ class Picture:
     def has_same_axis(self, way: str) -> bool:
         """Whether all panels have the same horizontal (x) or vertical (y) axis, which then has the same ends."""
         first: Axis = getattr(self.panels[0], way)
-        return first.shown and all(getattr(panel, way) == first for panel in self.panels)
+        is_same = first.shown and all(getattr(panel, way) == first for panel in self.panels)
+        return is_same and not (self.own_scales and len(self.panels) > 1)
 
     @property
     def rows(self) -> int:
         """How many rows of panels there are."""
         return -(-len(self.panels) // self.columns)
+
+
+def names_lean_left(x: Sequence[float]) -> list[bool]:
+    """Whether the name of each mark is written to its left: so it is for those on the right of the frame.
+
+    Example
+        >>> names_lean_left([-0.3, -0.2, 0.0])
+        [False, False, True]
+    """
+    known = [0.0, *(value for value in x if math.isfinite(value))]
+    middle = min(known) + 0.55 * (max(known) - min(known))
+    return [value > middle for value in x]
 
 
 def _is_seen(mark: Mark) -> bool:

@@ -22,6 +22,7 @@ from mesocosm.analysis.figures.picture import (
     Rule,
     Segments,
     Span,
+    names_lean_left,
 )
 from mesocosm.errors import UsageError
 
@@ -168,7 +169,7 @@ def _points(mark: Points, theme: Theme) -> Any:
     return go.Scatter(
         x=list(mark.x), y=list(mark.y), mode="markers+text" if named else "markers", marker=look,
         name=_escaped(mark.label), text=[html.escape(name) for name in mark.names] or None,
-        textposition="top right", **_hover(mark.tips),
+        textposition=_beside(mark.x), **_hover(mark.tips),
     )  # fmt: skip
 
 
@@ -206,9 +207,14 @@ def _intervals(mark: Intervals, theme: Theme) -> Any:
     return go.Scatter(
         x=list(mark.x), y=list(mark.y), mode="markers+text" if mark.names else "markers",
         marker={"symbol": SYMBOLS[mark.mark], "size": 9, "color": theme.color(mark.color)},
-        text=[html.escape(name) for name in mark.names] or None, textposition="top right",
+        text=[html.escape(name) for name in mark.names] or None, textposition=_beside(mark.x),
         name=_escaped(mark.label), **{f"error_{mark.along}": ends}, **_hover(mark.tips),
     )  # fmt: skip
+
+
+def _beside(x: Sequence[float]) -> list[str]:
+    """Where names are written beside their marks."""
+    return ["top left" if is_left else "top right" for is_left in names_lean_left(x)]
 
 
 def _distance(one: float, other: float) -> float | None:
