@@ -14,6 +14,7 @@ import mesocosm as mc
 from hostile import TEXTS
 from mesocosm.agents.contract import Action, BaseAgent, InteractionProposal, Observation
 from mesocosm.analysis.comparison_record import save_comparison
+from mesocosm.analysis.comparison_words import sentences
 from mesocosm.analysis.figures import run_source
 from mesocosm.analysis.figures.draw import find_source
 from mesocosm.analysis.figures.run_source import open_source
@@ -197,6 +198,8 @@ def test_a_report_on_a_comparison_has_both_kinds_of_agents_and_the_command(tmp_p
     assert f"{effect.base:.3f}" in text
     assert "learning agents" in text
     assert "frozen agents" in text
+    for sentence in sentences(found):
+        assert sentence in text
     assert "--set governance.random_audit.probability=0.4 --seeds 3 --first-seed 1000" in text
 
 

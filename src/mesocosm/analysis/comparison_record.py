@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mesocosm.analysis.comparison import Comparison
+from mesocosm.analysis.comparison_words import sentences
 from mesocosm.config.load import scenario_to_dict
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import MesocosmError, UsageError
@@ -37,6 +38,7 @@ def comparison_as_dict(found: Comparison) -> dict[str, Any]:
         if len(found.adaptations) == 2
         else None,
         "flags": found.flags,
+        "findings": list(sentences(found)),
     }
     plain: dict[str, Any] = finite(told)
     return plain

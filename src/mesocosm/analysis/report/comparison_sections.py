@@ -42,6 +42,7 @@ def comparison_sections(source: Comparable) -> list[PagePart]:
     nothing = tag("p", "Robustness: not tried. `mesocosm sweep` with a robustness block says in what share of other "
                   "economies an effect keeps its sign.")  # fmt: skip
     return [
+        PagePart("found", "What was found", tuple(_words(told))),
         PagePart("effects", "Effects", tuple(_effects(told))),
         PagePart("controls", "Controls", tuple(_controls(told))),
         PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in told.get("flags", [])]),)),
@@ -64,6 +65,13 @@ def _rows(told: Mapping[str, Any], arm: str) -> Iterator[tuple[str, str, PairedE
     for row in told["effects"]:
         if row["arm"] == arm and row["agents"] == "all" and row["metric"] in SHOWN:
             yield str(row["adaptation"]), str(row["metric"]), effect_of_row(row)
+
+
+def _words(told: Mapping[str, Any]) -> Iterator[Child]:
+    """The findings as the command told them; records of before have none."""
+    told_of = told.get("findings")
+    findings = [tag("li", str(sentence)) for sentence in told_of] if isinstance(told_of, list) else []
+    yield tag("ul", *findings) if findings else tag("p", "Not told in words: the record is of an older version.")
 
 
 def _effects(told: Mapping[str, Any]) -> Iterator[Child]:
