@@ -29,7 +29,7 @@ from mesocosm.analysis.report.markup import Markup, escaped, join, tag
 SMALL = 4.5  # inches high, up to which two pictures stand side by side
 TIPS_MOST = 1_200  # points of a panel that have a text
 #: kinds whose panels are compared by eye, on one scale, and so stay together in one drawing
-_TOGETHER = frozenset({"levers", "tradeoff"})
+_TOGETHER = frozenset({"levers"})
 _HUE_OF = {color: hue for hue, color in HUES_LIGHT.items()}
 _COLOR = re.compile("|".join(_HUE_OF))
 _NUMBERS, _LONG = re.compile(r' (?:d|x|y|transform|points)="[^"]*"'), re.compile(r"(?<=\d\.\d\d)\d+")
