@@ -17,6 +17,9 @@ from streamlit.testing.v1 import AppTest
 import mesocosm as mc
 from forged_log import Record, forge
 from hostile_texts import hostile_ids, hostile_texts
+from mesocosm.analysis.comparison_record import save_comparison
+from mesocosm.analysis.study import sweep
+from mesocosm.analysis.study_record import save_study
 from mesocosm.cli.run import read_back
 from mesocosm.config.load import bundled_scenarios, load_scenario, scenario_to_dict
 from mesocosm.dashboard import agents_view, app, feed_view, following, launch, limits_view
@@ -251,6 +254,36 @@ def test_logs_of_other_levels_are_shown(level: str, told: str) -> None:
     assert told in said(page())
 
 
+def test_a_note_is_shown_itself_and_leads_to_the_event_before_it() -> None:
+    made(overrides=["governance.random_audit.probability=0.3"])
+    first = page()
+    checked(first.multiselect(key="feed_kinds").select("interaction").run())
+    seq = int(tables(first)[1]["#"][0])
+    note = {"seq": seq, "kind": "fired", "lever": "random_audit", "count": 3, "note": True}
+    test = page(event=seq, event_note=note)
+    assert f"**Note after event #{seq:,}**" in said(test)
+    assert "random_audit" in tables(test)[2]["Value"].to_list()
+    checked(test.button(key="event_cause").click().run())
+    assert f"**Event #{seq:,}**" in said(test)
+
+
+def test_the_head_of_a_run_says_what_it_has_otherwise_than_the_bundled_scenario() -> None:
+    made(overrides=["payoff.theta=0.4"])
+    assert "Otherwise than baseline as bundled: payoff.theta=0.4" in said(page())
+
+
+def test_a_group_of_nobody_is_left_out_of_the_run() -> None:
+    test = page("Start")
+    checked(test.number_input(key="start_group_baseline_0").set_value(0).run())
+    checked(test.number_input(key="start_group_baseline_1").set_value(4).run())
+    checked(test.number_input(key="start_epochs_baseline").set_value(1).run())
+    checked(test.button(key="start").click().run())
+    [place] = list(run_root().iterdir())
+    cast, base = load_scenario(place / "scenario.yaml").agents, load_scenario("baseline").agents
+    assert [group.type for group in cast] == [group.type for group in base[1:]]
+    assert cast[0].count == 4
+
+
 def test_a_run_is_started_with_what_the_form_says() -> None:
     test = page("Start")
     checked(test.number_input(key="start_epochs_baseline").set_value(2).run())
@@ -343,6 +376,29 @@ def test_each_finding_of_a_study_stands_beside_its_robustness() -> None:
     assert limits_view.finding_rows(study_record())[0]["Change"] == -0.07
 
 
+def test_results_of_a_comparison_and_a_study_are_told_and_drawn() -> None:
+    view = {"compare_what": "One study or comparison"}
+    assert "There is no study or comparison" in said(page("Compare", **view))
+    found = mc.compare("baseline", "governance.random_audit.probability=0.4", seeds=3, epochs=2)
+    folder = run_root() / "compared"
+    folder.mkdir()
+    save_comparison(found, folder)
+    test = page("Compare", **view)
+    assert "true toxicity" in said(test)
+    assert len(charts(test)) == 2
+    study = {"study_id": "two_rules", "question": "Which <b>rule</b>?", "base": "baseline", "epochs": 1,
+             "arms": {"audit": {"governance.random_audit.probability": 0.4}}, "primary": "toxicity_true",
+             "smallest_effect": 0.02, "expect": "falls", "seeds": 6}  # fmt: skip
+    swept = sweep(study, workers=1, output=run_root() / "study_two_rules")
+    save_study(swept, run_root() / "study_two_rules")
+    test = page("Compare", results_of="study_two_rules", **view)
+    assert "Which <b>rule</b>?" in all_text(test, "text")
+    assert "Sham: exactly 0" in said(test)
+    assert len(charts(test)) >= 2
+    (folder / "comparison.json").write_text("{")
+    assert "cannot be read" in said(page("Compare", results_of="compared", **view))
+
+
 def write_study(name: str, shift: float) -> None:
     """The record of a study of four seeds with one arm, as far as a comparison of studies reads it."""
     folder = run_root() / name
@@ -374,8 +430,8 @@ def test_two_studies_stand_beside_each_other() -> None:
     assert row["Second"] == pytest.approx(-0.125)
     assert row["Shared seeds"] == 4
     drawn = {trace.get("name"): trace for trace in charts(test)[0]["data"]}
-    assert drawn["first study"]["x"] == [pytest.approx(-0.0625)]
-    assert drawn["second study"]["error_x"]["array"][0] > 0.0
+    assert drawn["one"]["x"] == [pytest.approx(-0.0625)]
+    assert drawn["two"]["error_x"]["array"][0] > 0.0
 
 
 def test_the_comparison_has_a_column_a_run_and_what_was_asked_differently() -> None:

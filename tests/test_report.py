@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from mesocosm.analysis.study import StudyResults, sweep
 from mesocosm.analysis.study_record import save_study
 from mesocosm.cli.main import main
 from mesocosm.config.study import study_from_dict
+from mesocosm.errors import UsageError
 from mesocosm.runner import projections
 from mesocosm.runner.projections import account_of, tables_of, write_projections
 
@@ -201,6 +204,42 @@ def test_a_report_on_a_comparison_has_both_kinds_of_agents_and_the_command(tmp_p
     for sentence in sentences(found):
         assert sentence in text
     assert "--set governance.random_audit.probability=0.4 --seeds 3 --first-seed 1000" in text
+
+
+def test_a_damaged_record_of_a_study_is_not_vouched_for(study: StudyResults, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(study.folder or Path(), folder)
+    (folder / "study.json").write_text("{")
+    with pytest.raises(UsageError, match=r"study.json is damaged .*mesocosm sweep .* writes it again"):
+        report_text(find_source(folder))
+
+
+def test_the_command_for_more_seeds_in_a_report_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = mc.run("baseline", epochs=1, output=tmp_path / "it", overrides=["governance.transaction_tax.rate=0.1"])
+    text = assert_harmless(report_text(find_source(run.path))).text
+    command = re.search(r"mesocosm (compare \S+ --set \S+rate=0.0)", text)
+    assert command is not None
+    assert main([*shlex.split(command[1]), "--seeds", "2", "--epochs", "1", "--no-plot"]) == 0
+    assert "transaction_tax" in capsys.readouterr().out
+
+
+def test_toxicity_by_type_is_that_of_the_whole_run(run: Any, run_page: str) -> None:
+    deals = run.interactions.filter(run.interactions["accepted"])
+    types = [kind for group in run.scenario.agents for kind in [group.type] * group.count]
+    for kind in set(types):
+        own = deals.filter(deals["initiator"].is_in([slot for slot, name in enumerate(types) if name == kind]))
+        if len(own):
+            assert f">{(own['v'] < 0).mean():.3f}<" in run_page
+
+
+def test_a_run_without_a_whole_epoch_has_been_through_no_check(tmp_path: Path) -> None:
+    run = mc.run("baseline", epochs=1, output=tmp_path / "it")
+    log = run.log_path
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[: len(lines) // 2]))
+    text = assert_harmless(report_text(find_source(run.path))).text
+    assert "Nothing was checked, for no epoch was completed. The log is cut" in text
+    assert "None: every metric was defined" not in text
 
 
 def test_the_command_writes_where_it_says(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from mesocosm.analysis.comparison import BASE, CHANGED, Comparison
 from mesocosm.analysis.comparison_words import ARMS, digits_of, signed
 from mesocosm.analysis.figures.courses import mean_and_half
 from mesocosm.analysis.figures.matplotlib_figure import write_figure
-from mesocosm.analysis.plots import GREEN, INK, PROXY, QUIET, STYLE, TRUE
+from mesocosm.analysis.plots import INK, ORACLE, PROXY, QUIET, STYLE, TRUE
 
 FRAMES = (
     ("toxicity_true", "True toxicity", "share"),
@@ -87,7 +87,7 @@ def _draw_effects(frame: Any, found: Comparison, metric: str) -> None:
         for kind in found.adaptations:
             if name == CHANGED or kind == found.adaptations[0]:
                 label = ARMS[name] if name != CHANGED or len(found.adaptations) == 1 else f"{ARMS[name]}, {kind}"
-                color = TRUE if name == CHANGED else GREEN if name == "oracle" else QUIET
+                color = TRUE if name == CHANGED else ORACLE if name == "oracle" else QUIET
                 rows.append((label, found.effect(metric, name, kind), color))
     _draw_points(frame, rows, found.confidence)
 

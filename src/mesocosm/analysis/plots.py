@@ -13,8 +13,8 @@ from mesocosm.errors import UsageError
 
 Rows = Sequence[Mapping[str, Any]]
 
-TRUE, PROXY, GREEN, PINK, INK, QUIET = (
-    LIGHT.color(token) for token in ("true", "proxy", "green", "pink", "ink", "quiet")
+TRUE, PROXY, ORACLE, VIOLET, INK, QUIET = (
+    LIGHT.color(token) for token in ("true", "proxy", "oracle", "violet", "ink", "quiet")
 )
 STYLE: Any = style_of(LIGHT)
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from mesocosm.analysis.figures.matplotlib_figure import write_figure
-from mesocosm.analysis.plots import GREEN, INK, PINK, PROXY, QUIET, STYLE, TRUE
+from mesocosm.analysis.figures.palette import LIGHT
+from mesocosm.analysis.plots import INK, ORACLE, QUIET, STYLE, TRUE
 from mesocosm.analysis.study import WELFARE, Contrast, StudyResults
 from mesocosm.config.study import ONLY
 
@@ -71,7 +72,7 @@ def _draw_arms(frame: Any, found: StudyResults) -> None:
     for name in found.design.controls:
         effect = found.effect(study.primary, name, where)
         told = name if where == ONLY else f"{where}: {name}"
-        rows.append((told, effect.change, effect.low, effect.high, GREEN if name == "oracle" else QUIET))
+        rows.append((told, effect.change, effect.low, effect.high, ORACLE if name == "oracle" else QUIET))
     for place, (_, change, low, high, color) in enumerate(rows):
         if not math.isfinite(change):
             frame.text(0, -place, "undefined", ha="center", va="center", color=QUIET, fontsize=7.5)
@@ -96,7 +97,7 @@ def _label(contrast: Contrast) -> str:
 def _draw_curve(frame: Any, found: StudyResults) -> None:
     """The effect over the dose, one line a setting."""
     for number, (setting, trend) in enumerate(found.trends.items()):
-        color = (TRUE, PROXY, GREEN)[number % 3]
+        color = LIGHT.color(f"series:{number}")
         dose = np.array(trend.doses)
         change, low, high = (np.array([getattr(one, end) for one in trend.curve]) for end in ("change", "low", "high"))
         frame.plot(dose, change, "o-", color=color, markersize=4, linewidth=1.6, label=setting or None)
@@ -137,7 +138,7 @@ def _draw_elsewhere(frame: Any, found: StudyResults) -> None:
     for number, trial in enumerate(found.trials[:6]):
         changes = np.sort([effect.change for effect in trial.effects if math.isfinite(effect.change)])
         share = (np.arange(len(changes)) + 0.5) / max(len(changes), 1)
-        color = (TRUE, PROXY, GREEN, PINK, INK, QUIET)[number]
+        color = LIGHT.color(f"series:{number}")
         frame.plot(changes, share, "o-", color=color, markersize=3, linewidth=1.2, label=trial.arm)
     frame.set_ylim(0, 1)
     frame.locator_params(axis="x", nbins=5)

@@ -71,7 +71,7 @@ def refuse_alone(name: str) -> None:
         )
     if not Path(name).is_dir() and is_study(name):
         raise UsageError(f"{name} is a study file: mesocosm sweep {told}")
-    if name not in bundled_scenarios() and (events_path(name).is_file() or _is_run_id(name)):
+    if name not in bundled_scenarios() and not _is_scenario(name) and (events_path(name).is_file() or _is_run_id(name)):
         raise UsageError(
             f"{name} is a finished run: name another one to compare it with, as in mesocosm compare {told} RUN; what a "
             f"change in mid-run would do, says mesocosm branch {told} --at EPOCH --set governance..."

@@ -16,6 +16,7 @@ from mesocosm.analysis.figures.kinds import (
     OVERVIEW,
     Source,
     check_kind,
+    drawable_kinds,
     kinds_of,
     maybe_picture,
     picture_of,
@@ -63,7 +64,7 @@ def plot_command(
     for place, (name, why) in enumerate(left):
         say_entry("not drawn" if place == 0 else "", f"{name}: {why}")
     if not kind:
-        say_entry("kinds", f"{', '.join(kinds_of(source))}; --kind draws one, --kind all every one.")
+        say_entry("kinds", f"{', '.join(drawable_kinds(source))}; --kind draws one, --kind all every one.")
     return 0
 
 

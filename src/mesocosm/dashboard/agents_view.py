@@ -45,7 +45,9 @@ def show_agents(place: Openable) -> None:
         column_config={
             "ID": st.column_config.TextColumn(pinned=True),
             "Reputation": st.column_config.NumberColumn(format="%.2f"),
-            "Resources": st.column_config.NumberColumn(format="%.1f", help="Credits of the agent at the epoch's end."),
+            "Resources": st.column_config.NumberColumn(
+                "Resources (credits)", format="%.1f", help="Credits of the agent at the epoch's end."
+            ),
             "Interactions": st.column_config.NumberColumn(help="Accepted deals, on either side."),
             "Proposed": st.column_config.NumberColumn(help="Proposals made."),
         },

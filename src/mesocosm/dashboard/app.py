@@ -29,7 +29,8 @@ def draw_page(arguments: list[str]) -> None:
     """
     st.set_page_config(page_title="Mesocosm", layout="wide")
     st.html(STYLE)
-    view = st.segmented_control("View", VIEWS, default="Run", key="view", required=True, label_visibility="collapsed")
+    st.session_state.setdefault("view", VIEWS[0])
+    view = st.segmented_control("View", VIEWS, key="view", required=True, label_visibility="collapsed")
     if view == "Start":
         show_start()
     elif view == "Compare":

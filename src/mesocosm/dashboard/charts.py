@@ -70,20 +70,26 @@ def overlay(metric: str, unit: str, runs: Mapping[str, Rows], theme: Theme) -> A
 
 
 def forest(
-    names: Sequence[str], effects: Sequence[Sequence[tuple[float, float, float]]], told: Sequence[str], theme: Theme
+    names: Sequence[str],
+    effects: Sequence[Sequence[tuple[float, float, float]]],
+    told: Sequence[str],
+    axis: str,
+    theme: Theme,
 ) -> Any:
     """Effects with their intervals, one row a name, as many marks a row as there are sources.
 
-    Params   effects: for each source one (low, change, high) per name; told: what the sources are called.
+    Params   effects: for each source one (low, change, high) per name; told: what the sources are called;
+             in which unit.
     """
     shift = 0.16 if len(effects) > 1 else 0.0
     marks: list[Intervals | Rule] = [Rule(0.0, "x", color="ink", dash="solid")]
     for number, (rows, source) in enumerate(zip(effects, told, strict=True)):
         low, change, high = (list(column) for column in zip(*rows, strict=True))
         y = [-place + shift * (1 - 2 * number) for place in range(len(names))]
-        marks.append(Intervals(change, y, low, high, source, f"series:{number}", mark=("circle", "square")[number % 2]))
+        label = plain_words(source, 60)
+        marks.append(Intervals(change, y, low, high, label, f"series:{number}", mark=("circle", "square")[number % 2]))
     ticks = tuple((-float(place), plain_words(name, 28)) for place, name in enumerate(names))
-    panel = Panel("", Axis("change from the base"), Axis("", low=0.5 - len(names), high=0.5, ticks=ticks), tuple(marks))
+    panel = Panel("", Axis(axis), Axis("", low=0.5 - len(names), high=0.5, ticks=ticks), tuple(marks))
     figure = plotly_figure(Picture("studies", "", "", (panel,)), theme)
     return _laid_out(figure, "", 0, 130 + 46 * max(len(names), 1), is_legend_below=True)
 

@@ -14,17 +14,21 @@ from mesocosm.analysis.across_studies import across_studies
 from mesocosm.config.load import scenario_to_dict
 from mesocosm.dashboard.charts import forest, overlay
 from mesocosm.dashboard.places import open_place, places
-from mesocosm.dashboard.plain import plain_words
+from mesocosm.dashboard.results_view import show_results
 from mesocosm.dashboard.show import complain, follow, run_of, show_table, theme, words
 from mesocosm.errors import MesocosmError
 
 BESIDE_MOST = 6
+ONE = "One study or comparison"
 
 
 def show_comparison() -> None:
     """Choose runs, or studies, and see how they differ."""
-    what = st.segmented_control("Compare", ["Runs", "Studies"], default="Runs", key="compare_what", required=True)
-    if what == "Studies":
+    ways = ["Runs", "Studies", ONE]
+    what = st.segmented_control("Compare", ways, default="Runs", key="compare_what", required=True)
+    if what == ONE:
+        show_results()
+    elif what == "Studies":
         _studies()
     else:
         _runs()
@@ -50,6 +54,9 @@ def _runs() -> None:
     first = metrics.index("toxicity_true") if "toxicity_true" in metrics else 0
     metric = st.selectbox("Metric", metrics, index=first, key="compare_metric")
     names = _names(found)
+    for society in found.societies:
+        told = ", ".join(run.path.name for run in society.runs)
+        words(f"{society.name}: {society.runs[0].scenario.scenario_id} ({told})")
     figure = overlay(metric, _unit(metric), {names[run_id]: run.rows for run_id, run in read.items()}, theme())
     st.plotly_chart(figure, key="compare_chart", theme=None, config={"displayModeBar": False})
     _means(found, names)
@@ -86,9 +93,8 @@ def _means(found: AcrossRuns, names: Mapping[str, str]) -> None:
         rows.append(row)
     numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in rows[0] if name not in ("Metric", "Unit")}
     show_table(rows, "compare_means", column_config=numbers, height=420)
-    for society in found.societies:
-        told = ", ".join(run.path.name for run in society.runs)
-        words(f"{society.name}: {society.runs[0].scenario.scenario_id} ({told})")
+    if len({len(run.rows) for society in found.societies for run in society.runs}) > 1:
+        st.caption("These runs have different numbers of epochs: a difference of means may be one of length.")
     st.caption(
         "Runs that differ in nothing but the seed share a letter. One seed is one draw: a difference between two runs "
         "is no finding. `mesocosm compare` and `mesocosm sweep` play many seeds and give intervals."
@@ -136,7 +142,11 @@ def _studies() -> None:
         return
     left, right = st.columns(2)
     first = left.selectbox("First study", known, index=0, key="study_first")
-    second = right.selectbox("Second study", known, index=1, key="study_second")
+    second = right.selectbox("Second study", known, index=None, key="study_second",
+                             placeholder="another one that asks the same")  # fmt: skip
+    if second is None:
+        st.info("Choose a second study that has arms and the primary metric in common with the first.")
+        return
     if first == second:
         st.info("Choose two different studies.")
         return
@@ -145,17 +155,17 @@ def _studies() -> None:
     except MesocosmError as error:
         complain("These studies cannot be compared.", error)
         return
-    st.markdown("The change of the primary metric that each arm has in either study:")
-    st.text(plain_words(found.metric))
+    seeds = f"the {found.common:,} seeds that both have" if found.common else "all seeds of each"
+    words(f"Change of {found.metric} ({_unit(found.metric)}) under each arm, over {seeds}:")
     for caution in found.cautions:
         words(f"Beware: {caution}.")
     arms = found.arms
     names = [f"{arm.setting} {arm.arm}".strip() for arm in arms]
     effects = [[(e.low, e.change, e.high) for e in side]
                for side in ([arm.first for arm in arms], [arm.second for arm in arms])]  # fmt: skip
-    st.plotly_chart(forest(names, effects, ["first study", "second study"], theme()), key="studies_chart",
-                    theme=None,
-                    config={"displayModeBar": False})  # fmt: skip
+    axis = f"change in {found.metric} ({_unit(found.metric)})"
+    chart = forest(names, effects, [first, second], axis, theme())
+    st.plotly_chart(chart, key="studies_chart", theme=None, config={"displayModeBar": False})
     rows = [
         {"Arm": name, "First": arm.first.change, "Second": arm.second.change, "Second less first": arm.change,
          "from": arm.low, "to": arm.high, "Shared seeds": arm.shared_seeds}

@@ -28,7 +28,7 @@ LED_TO = 4 << 20  # bytes behind an event that are searched for what it led to
 CHAIN = 40
 #: fields of an interaction that one line has room for
 DEAL = ("initiator", "counterparty", "reason", "v", "p", "tau", "effort", "disguise", "audited", "discovered")
-NAMES_OF_AGENTS = ("agent", "initiator", "counterparty")
+NAMES_OF_AGENTS = ("agent", "initiator", "counterparty", "poster", "worker", "partner", "identity", "payee")
 Event = dict[str, Any]
 #: kinds that say every epoch what every agent has: they would fill the feed, and the table of agents shows them
 QUIET = ("agent_state",)
@@ -325,10 +325,18 @@ def told(event: Event) -> str:
         'agent a_02, post 1, value 1'
     """
     listed = DEAL if event["kind"] == "interaction" else EVENT_FIELDS.get(event["kind"], {})
-    return ", ".join(f"{name} {_figure(name, event[name])}" for name in listed if name in event)
+    return ", ".join(f"{name} {figure_of(name, event[name])}" for name in listed if name in event)
 
 
-def _figure(name: str, value: Any) -> str:
-    if name in NAMES_OF_AGENTS and isinstance(value, int):
-        return agent_name(value)
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def figure_of(name: str, value: Any) -> str:
+    """A field's value as a reader knows it: an agent by its name, a number without a tail of digits.
+
+    Example
+        >>> figure_of("worker", 3), figure_of("worker", -1), figure_of("minted", 7241.25), figure_of("p", 0.81234)
+        ('a_03', 'nobody', '7,241.2', '0.812')
+    """
+    if name in NAMES_OF_AGENTS and isinstance(value, int) and not isinstance(value, bool):
+        return agent_name(value) if value >= 0 else "nobody"
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 1000.0 else f"{value:.3g}"
+    return str(value)

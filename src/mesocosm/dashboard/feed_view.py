@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from mesocosm.dashboard.events import Event, Events, Filter, causes_of, told
+from mesocosm.dashboard.events import NAMES_OF_AGENTS, Event, Events, Filter, causes_of, figure_of, told
 from mesocosm.dashboard.following import Following
 from mesocosm.dashboard.places import Openable, is_fresh
 from mesocosm.dashboard.plain import plain_words
@@ -105,23 +105,28 @@ def _choose() -> None:
     chosen = st.session_state["feed"]["selection"]["rows"]
     kept = st.session_state.get("feed_kept")
     if chosen and kept is not None and chosen[0] < len(kept[1]):
-        st.session_state["event"] = kept[1][chosen[0]]["seq"]
+        event = kept[1][chosen[0]]
+        _go_to(event["seq"])
+        if event["note"]:  # which has no number of its own, but that of the event before it
+            st.session_state["event_note"] = event
     else:
-        st.session_state.pop("event", None)
+        _back_to_feed()
 
 
 def _go_to(seq: int) -> None:
     st.session_state["event"] = seq
+    st.session_state.pop("event_note", None)
 
 
 def _back_to_feed() -> None:
     st.session_state.pop("event", None)
+    st.session_state.pop("event_note", None)
 
 
 def _look_up() -> None:
     asked = st.session_state.get("event_number")
     if asked is not None:
-        st.session_state["event"] = int(asked)
+        _go_to(int(asked))
 
 
 def _chosen(events: Events) -> None:
@@ -131,21 +136,25 @@ def _chosen(events: Events) -> None:
     seq = st.session_state.get("event")
     if seq is None:
         return
-    chain = causes_of(events, seq)
+    note: Event | None = st.session_state.get("event_note")
+    chain = [*([note] if note is not None else []), *causes_of(events, seq)]
     with st.container(border=True, key="event_card"):
         if not chain:
             st.markdown(f"**Event #{seq:,}** is not in this log.")
             st.button("Back to the feed", key="event_back", on_click=_back_to_feed)
             return
         event = chain[0]
-        st.markdown(f"**Event #{seq:,}** of epoch {event.get('epoch', '?')}, step {event.get('step', '?')}")
+        named = f"Note after event #{seq:,}" if event is note else f"Event #{seq:,}"
+        when = f" of epoch {event['epoch']}, step {event['step']}" if "epoch" in event else ""
+        st.markdown(f"**{named}**{when}")
         with st.container(horizontal=True):
             if len(chain) > 1:
                 cause = chain[1]["seq"]
-                st.button(f"Go to what caused it (#{cause:,})", key="event_cause", icon=":material/arrow_back:",
+                way = "the event before it" if event is note else "what caused it"
+                st.button(f"Go to {way} (#{cause:,})", key="event_cause", icon=":material/arrow_back:",
                           type="primary", on_click=_go_to, args=(cause,))  # fmt: skip
             st.button("Back to the feed", key="event_back", on_click=_back_to_feed)
-        facts = [{"Field": name, "Value": _value(value)} for name, value in event.items() if name != "note"]
+        facts = [{"Field": name, "Value": _value(name, value)} for name, value in event.items() if name != "note"]
         left, right = st.columns(2)
         with left:
             st.caption("What it says")
@@ -168,5 +177,7 @@ def _around(events: Events, seq: int, chain: list[Event]) -> None:
         st.caption("It led to nothing soon after.")
 
 
-def _value(value: Any) -> str:
+def _value(name: str, value: Any) -> str:
+    if name in NAMES_OF_AGENTS:
+        return figure_of(name, value)
     return f"{value:.6g}" if isinstance(value, float) else plain_words(value, 2000)

@@ -114,6 +114,7 @@ def _findings() -> None:
     except (MesocosmError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         complain("The record of this study cannot be read.", str(error))
         return
+    st.caption("Intervals cover all findings of the study at once.")
     numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in ("Change", "from", "to")}
     show_table(rows, "limits_findings", column_config=numbers)
     for flag in record.get("flags") or ():
@@ -137,8 +138,8 @@ def finding_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "Setting": finding.get("setting") or "",
                 "Outcome": finding.get("outcome") or record["study"]["primary"],
                 "Change": effect["change"],
-                "from": effect["low"],
-                "to": effect["high"],
+                "from": finding.get("low", effect["low"]),
+                "to": finding.get("high", effect["high"]),
                 "Verdict": finding["verdict"]["words"],
                 "Sign holds in": f"{holds['count']} of {holds['n']} economies" if holds else "not tried",
             }

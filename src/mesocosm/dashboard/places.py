@@ -10,17 +10,21 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from mesocosm.analysis.comparison_record import RECORD as COMPARISON
 from mesocosm.analysis.study_record import RECORD, RUNS
 from mesocosm.errors import MesocosmError, UsageError
 from mesocosm.log.files import EVENTS, explain
 from mesocosm.runner.directory import LATEST, MANIFEST, RUN_ID, SCENARIO, run_root
+
+#: kind -> the plain files that such a directory has
+MARKS = {"run": (MANIFEST,), "study": (RECORD, RUNS), "comparison": (COMPARISON,)}
 
 
 @dataclass(frozen=True)
 class Openable:
     """A directory under the run root that the dashboard may open.
 
-    Params   kind: run or study; changed: when its manifest or record was last written, in ns.
+    Params   kind: run, study or comparison; changed: when its manifest or record was last written, in ns.
     """
 
     run_id: str
@@ -30,9 +34,9 @@ class Openable:
 
 
 def places(kind: str) -> list[Openable]:
-    """The runs or the studies under the run root, the one last written to first.
+    """The runs, the studies or the comparisons under the run root, the one last written to first.
 
-    Params   kind: run or study.
+    Params   kind: run, study or comparison.
     """
     try:
         entries = sorted(item.name for item in run_root().iterdir())
@@ -46,7 +50,7 @@ def _place(name: str, kind: str) -> Openable | None:
     folder = _folder(name)
     if folder is None:
         return None
-    marks = (MANIFEST,) if kind == "run" else (RECORD, RUNS)
+    marks = MARKS[kind]
     times = [_plain_file(folder / mark) for mark in marks]
     if any(time is None for time in times):
         return None
@@ -74,7 +78,7 @@ def _plain_file(path: Path) -> int | None:
 
 
 def open_place(name: object, kind: str = "run") -> Openable:
-    """The run or study of an id, or the last one written to for `latest`.
+    """The run, study or comparison of an id, or the last one written to for `latest`.
 
     Raises   UsageError when there is none under the run root, whatever else the name may stand for.
     """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from mesocosm.config.constants import differing_values, flat_values, shown
+from mesocosm.config.load import bundled_scenarios, load_scenario, scenario_to_dict
 from mesocosm.dashboard import agents_view, feed_view, launch, pace
 from mesocosm.dashboard.charts import chart_of
 from mesocosm.dashboard.following import Following
@@ -13,6 +15,7 @@ from mesocosm.errors import MesocosmError
 
 SPEEDS = {"as fast as it can": 0.0, "5 epochs a second": 5.0, "2 epochs a second": 2.0, "1 epoch a second": 1.0,
           "1 epoch in 3 seconds": 1 / 3}  # fmt: skip
+DIFFERS_MOST = 6  # differences from the bundled scenario that the head of the page names
 STATES = {
     "waiting": ":material/hourglass_empty: about to start",
     "running": ":material/play_circle: running",
@@ -83,8 +86,26 @@ def _head(run: Following, state: str) -> None:
         words(f"{asked.get('scenario_id', run.place.run_id)}, seed {run.header.seed if run.header else '?'}")
     epoch.markdown(f"**Epoch {len(run.rows):,} / {run.asked_epochs:,}**")
     now.container(key="state").markdown(f"**{STATES[state]}**")
+    told = _otherwise(run)
+    if told:
+        words(told)
     if run.asked_epochs:
         st.progress(min(1.0, len(run.rows) / run.asked_epochs))
+
+
+def _otherwise(run: Following) -> str:
+    """What the run's scenario says otherwise than the bundled one of its name, the first of it."""
+    scenario = run.scenario
+    if scenario is None or scenario.scenario_id not in bundled_scenarios():
+        return ""
+    base, here = (dict(flat_values(scenario_to_dict(each))) for each in (load_scenario(scenario.scenario_id), scenario))
+    differs = {path: value for path, value in differing_values(base, here).items() if path != "simulation.seed"}
+    if not differs:
+        return ""
+    first = ", ".join(f"{path}={'not there' if path not in here else shown(value)}"
+                      for path, value in list(differs.items())[:DIFFERS_MOST])  # fmt: skip
+    more = f" and {len(differs) - DIFFERS_MOST} more" if len(differs) > DIFFERS_MOST else ""
+    return f"Otherwise than {scenario.scenario_id} as bundled: {first}{more}."
 
 
 def _controls(run: Following, state: str) -> None:

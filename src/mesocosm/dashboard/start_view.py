@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import streamlit as st
 
 from mesocosm import registry
-from mesocosm.config.load import bundled_scenarios, load_scenario
+from mesocosm.config.load import bundled_scenarios, load_scenario, scenario_to_dict
 from mesocosm.config.schema import Scenario
 from mesocosm.dashboard import launch
 from mesocosm.dashboard.pace import Wish
@@ -45,7 +47,7 @@ def _groups(base: Scenario, name: str) -> None:
     groups = list(enumerate(base.agents[:GROUPS_MOST]))
     for start in range(0, len(groups), 4):
         for column, (number, group) in zip(st.columns(4), groups[start : start + 4], strict=False):
-            column.number_input(f"{group.type}, {group.role}", 1, 100_000, group.count,
+            column.number_input(f"{group.type}, {group.role}", 0, 100_000, group.count,
                                 key=f"start_group_{name}_{number}")  # fmt: skip
 
 
@@ -94,10 +96,11 @@ def _changes(name: str, base: Scenario) -> list[str]:
     """What the form says otherwise than the scenario, as overrides."""
     asked = st.session_state
     changes = [f"simulation.epochs={asked[f'start_epochs_{name}']}", f"simulation.seed={asked[f'start_seed_{name}']}"]
-    for number, group in enumerate(base.agents[:GROUPS_MOST]):
-        count = asked.get(f"start_group_{name}_{number}", group.count)
-        if count != group.count:
-            changes.append(f"agents.{number}.count={count}")
+    counts = {
+        number: int(asked.get(f"start_group_{name}_{number}", group.count))
+        for number, group in enumerate(base.agents[:GROUPS_MOST])
+    }
+    changes += _cast(base, counts)
     chosen = asked.get(f"start_levers_{name}", [])
     changes += [f"governance.{lever}=null" for lever in base.governance if lever not in chosen]
     for lever in chosen:
@@ -108,6 +111,16 @@ def _changes(name: str, base: Scenario) -> list[str]:
                 changes.append(f"governance.{lever}.{item.name}={_yaml(value)}")
     lines = (line.strip() for line in str(asked.get("start_changes", "")).splitlines())
     return [*changes, *(line for line in lines if line)]
+
+
+def _cast(base: Scenario, counts: dict[int, int]) -> Iterator[str]:
+    """How many of each group there are to be; with a group of none the whole cast is said anew, without it."""
+    if 0 not in counts.values():
+        yield from (f"agents.{k}.count={n}" for k, n in counts.items() if n != base.agents[k].count)
+        return
+    groups = scenario_to_dict(base)["agents"]
+    there = [group | {"count": counts.get(k, group["count"])} for k, group in enumerate(groups) if counts.get(k) != 0]
+    yield f"agents={json.dumps(there)}"
 
 
 def _yaml(value: Any) -> str:

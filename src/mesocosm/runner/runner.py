@@ -48,6 +48,10 @@ class Run:
     trajectory: str = ""
     fired: dict[str, int] = field(default_factory=dict)  # how often each lever did something
 
+    def __repr__(self) -> str:
+        told = f"{self.scenario.scenario_id}, seed {self.seed}, {len(self.rows)} epochs, {self.reason}"
+        return f"Run({told}, {self.path})"
+
     @property
     def log_path(self) -> Path:
         """The event log."""

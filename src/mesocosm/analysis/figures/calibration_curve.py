@@ -47,7 +47,7 @@ def _curve(p: F64, good: Mask, accepted: Mask) -> Panel:
     marks: list[Mark] = [Line([0.0, 1.0], [0.0, 1.0], "p means what it says", "quiet", "dash", 1.2)]
     marks += _binned(p, good, "all proposals", "blue", "circle")
     if accepted.any():
-        marks += _binned(p[accepted], good[accepted], "accepted", "vermilion", "square")
+        marks += _binned(p[accepted], good[accepted], "accepted", "brown", "square")
     brier, ece = (float(each(p, good, one_group, 1)[0]) for each in (brier_score, calibration_error))
     null = float(calibration_error_by_chance(p, one_group, 1)[0][0])
     x, y = (
@@ -79,7 +79,7 @@ def _spread(p: F64, accepted: Mask) -> Panel:
     every, taken = (np.histogram(values, edges)[0].astype(float) for values in (p, p[accepted]))
     marks = (
         Bars(middle, every.tolist(), "all proposals", "blue", 0.9 / EDGES, alpha=0.35),
-        Bars(middle, taken.tolist(), "accepted", "vermilion", 0.5 / EDGES),
+        Bars(middle, taken.tolist(), "accepted", "brown", 0.5 / EDGES),
     )
     y = Axis("proposals", from_zero=True)
     return Panel("What p was seen", Axis(SEEN, low=0.0, high=1.0), y, marks)

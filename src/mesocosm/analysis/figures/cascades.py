@@ -118,16 +118,20 @@ def diffusion_picture(source: RunSource, title: str) -> Picture | None:
 
 
 def _growth(source: RunSource, found: Threads) -> Panel:
-    marks = []
-    for number, root in enumerate(found.largest(GROWTH_MOST)):
+    marks, seen = [], dict[str, int]()
+    for root in found.largest(GROWTH_MOST):
         step = found.step[found.members(root)]
         age = (step - step[0]).astype(float).tolist()
         count = [float(n) for n in range(len(age))]
         author = int(found.agent[root])
-        label = f"{agent_name(author)} ({source.types[author]}), step {int(step[0])}"
-        marks.append(Line(age, count, label, f"series:{number}", width=1.6, step=True))
+        kind = source.types[author]
+        dash = ("solid", "dash", "dot")[seen.get(kind, 0) % 3]
+        seen[kind] = seen.get(kind, 0) + 1
+        label = f"{agent_name(author)} ({kind}), step {int(step[0])}"
+        marks.append(Line(age, count, label, f"type:{kind}", dash, width=1.6, step=True))
     y = Axis("replies so far", from_zero=True, whole=True)
-    return Panel("Growth of the largest threads", Axis("steps since the first post", from_zero=True), y, tuple(marks))
+    x = Axis("steps since the first post", from_zero=True, whole=True)
+    return Panel("Growth of the largest threads", x, y, tuple(marks))
 
 
 def _reach(found: Threads, roots: I64) -> Panel:
@@ -162,7 +166,7 @@ def _shape(source: RunSource, found: Threads, roots: I64) -> Panel:
         marks.append(Points(x, y, f"begun by {name}", f"type:{name}", look_of_type(name)[1], area, tips))
     deepest = max(key[2] for key in counted)
     y_axis = Axis("answers to answers: depth", whole=True, low=-0.6, high=deepest + 0.6)
-    return Panel("Size and depth", Axis("posts in a thread", from_zero=True), y_axis, tuple(marks))
+    return Panel("Size and depth", Axis("posts in a thread", from_zero=True, whole=True), y_axis, tuple(marks))
 
 
 def _tree(source: RunSource, found: Threads, root: int) -> Panel:

@@ -57,6 +57,7 @@ class CourseKind:
     top: float | None = None
     gap: tuple[str, str] | None = None  # two metrics between which the area is shaded
     gap_label: str = ""
+    beside: int = 0  # the curve of the base that is drawn beside every arm
 
 
 COURSES = {
@@ -94,10 +95,11 @@ COURSES = {
         "Agents that made or took a deal, and proposals that were accepted.",
         (
             Curve("participation", "agents taking part", "ink"),
-            Curve("acceptance_rate", "proposals accepted", "share", "dash"),
+            Curve("acceptance_rate", "proposals accepted", "share"),
         ),
         is_share=True,
         top=1.0,
+        beside=1,
     ),
     "welfare": CourseKind(
         "Welfare",
@@ -109,6 +111,7 @@ COURSES = {
             Curve("social_welfare_true", "social, true", "social"),
             Curve("social_welfare", "social, by proxy", "social", "dash"),
         ),
+        beside=2,
     ),
     "influence": CourseKind(
         "Inequality of influence",
@@ -133,7 +136,7 @@ def course_of_rows(rows: Sequence[Mapping[str, Any]], name: str = "") -> Course:
 def course_picture(kind: str, title: str, courses: Sequence[Course], confidence: float = CONFIDENCE) -> Picture | None:
     """A picture over epochs, a panel for each arm; None where no arm has any of its metrics.
 
-    Bands are the interval of the mean over seeds, each arm by itself. The first curve of the base is drawn
+    Bands are the interval of the mean over seeds, each arm by itself. One curve of the base is drawn
     beside every other arm, quietly, to compare with.
 
     Params   courses: the arms, the base first; one without a name is a run alone.
@@ -146,7 +149,7 @@ def course_picture(kind: str, title: str, courses: Sequence[Course], confidence:
     low, high = _ends(asked, drawn, confidence)
     known = {course.name: course for course in have}
     panels = tuple(_panel(asked, course, known.get(course.against, have[0]), low, high, confidence) for course in drawn)
-    out = (f"{rest} more arms, beyond the first {PANELS_MOST}",) if rest > 0 else ()
+    out = (f"{rest} more arms and controls",) if rest > 0 else ()
     several = max(course.n for course in drawn) > 1
     band = f" Bands: {100 * confidence:.0f} % interval of the mean over seeds, each arm by itself." if several else ""
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
@@ -186,8 +189,9 @@ def _is_defined(course: Course, curve: Curve) -> bool:
 
 def _panel(asked: CourseKind, course: Course, first: Course, low: float, high: float, confidence: float) -> Panel:
     marks = list(_marks(asked, course, confidence))
-    if course is not first and asked.curves and _is_defined(first, asked.curves[0]):
-        marks.insert(0, _quiet(asked.curves[0], first, confidence))
+    beside = asked.curves[asked.beside]
+    if course is not first and _is_defined(first, beside):
+        marks.insert(0, _quiet(beside, first, confidence))
     known = [curve for curve in asked.curves if curve.metric in course.metrics]
     note = "" if any(_is_defined(course, curve) for curve in known) else "undefined in every epoch"
     return Panel(
@@ -201,7 +205,8 @@ def _panel(asked: CourseKind, course: Course, first: Course, low: float, high: f
 
 def _quiet(curve: Curve, first: Course, confidence: float) -> Line:
     mean, _ = mean_and_half(first.metrics[curve.metric], confidence)
-    return Line(_epochs(mean), mean.tolist(), f"{curve.label}, {first.name or 'base'}", "quiet", "dot", 1.2)
+    told = "base" if first.against else first.name or "the first"
+    return Line(_epochs(mean), mean.tolist(), f"{curve.label}, {told}", "quiet", "dot", 1.2)
 
 
 def _marks(asked: CourseKind, course: Course, confidence: float) -> Iterator[Mark]:

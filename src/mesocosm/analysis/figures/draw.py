@@ -75,9 +75,19 @@ def heading_of(source: Source) -> str:
     if isinstance(source, RunSource):
         return title_of(source.run)
     if isinstance(source, AcrossRuns):
-        return f"{sum(len(society.runs) for society in source.societies)} runs of {len(source.societies)} societies"
+        return _of_societies(source)
     if isinstance(source, Comparable):
         told = source.record
         return f"{told['scenario']['scenario_id']}: {', '.join(told['changes'])} ({len(told['seeds'])} paired seeds)"
     study, seeds = source.design.study, len(source.seeds)
     return f"{study.study_id} ({seeds} paired {study.seeds.purpose} seeds)"
+
+
+def _of_societies(source: AcrossRuns) -> str:
+    """How many runs of which scenarios, and over which seeds."""
+    runs = [run for society in source.societies for run in society.runs]
+    names = list(dict.fromkeys(run.scenario.scenario_id for run in runs))
+    seeds = sorted({run.seed for run in runs})
+    luck = f"seeds {', '.join(map(str, seeds))}" if len(seeds) <= 6 else f"{len(seeds)} seeds"
+    societies = f", {len(source.societies)} societies" if len(source.societies) > 1 else ""
+    return f"{len(runs)} runs of {', '.join(names[:3])}{' and others' if len(names) > 3 else ''}{societies}, {luck}"

@@ -46,7 +46,7 @@ def _over_time(epoch: I64, votes: I64) -> Panel:
     unequal, top = (each(votes, group, len(known)).tolist() for each in (gini, largest_share))
     marks = (
         Line(x, unequal, "Gini", "blue", dots=dots),
-        Line(x, top, "share of the one most voted for", "quiet", "dash", dots=dots),
+        Line(x, top, "share of the one most voted for", "violet", dots=dots),
     )
     y = Axis("Gini, share of all votes", from_zero=True, low=0.0, high=1.05)
     return Panel("Inequality over time", Axis("epoch", whole=True), y, marks)

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mesocosm.analysis.across_runs import AcrossRuns
 from mesocosm.analysis.figures.calibration_curve import calibration_picture
 from mesocosm.analysis.figures.cascades import cascades_picture, diffusion_picture
-from mesocosm.analysis.figures.courses import COURSES, CURVES, Course, course_of_rows, course_panel, course_picture
+from mesocosm.analysis.figures.courses import (
+    COURSES,
+    CURVES,
+    PANELS_MOST,
+    Course,
+    course_of_rows,
+    course_panel,
+    course_picture,
+)
 from mesocosm.analysis.figures.effect_table import (
     EffectTable,
     doses_by_arm,
@@ -96,6 +106,18 @@ def kinds_of(source: Source) -> tuple[str, ...]:
     return OF_COMPARISONS if isinstance(source, Comparable) else tuple(COURSES)
 
 
+def drawable_kinds(source: Source) -> tuple[str, ...]:
+    """The kinds that can be drawn of a run, study or comparison, as far as that is known without drawing them."""
+    without = set[str]()
+    if isinstance(source, StudyResults):
+        without |= {"dose_response"} if not source.trends else set()
+        without |= {"robustness"} if not source.trials else set()
+        without |= {"phase_map"} if len(source.design.study.axes) != 2 else set()
+    if isinstance(source, RunSource) and not source.has_events:
+        without |= set(_FROM_EVENTS)
+    return tuple(kind for kind in kinds_of(source) if kind not in without)
+
+
 def picture_of(kind: str, source: Source, title: str = "") -> Picture:
     """The picture of a kind.
 
@@ -105,14 +127,23 @@ def picture_of(kind: str, source: Source, title: str = "") -> Picture:
     asked = check_kind(kind)
     found = maybe_picture(asked, source, title) if asked in kinds_of(source) else None
     if found is None:
-        about, remedy = KINDS[asked]
-        if asked in COURSES and isinstance(source, StudyResults):
-            remedy = f"add {COURSES[asked].curves[0].metric} to the metrics of the study and play it again"
-        can = ", ".join(kinds_of(source))
+        about, remedy = KINDS[asked][0], _remedy(asked, source)
+        can = ", ".join(drawable_kinds(source))
         raise UsageError(
             f"{asked} ({about}): there is nothing to draw it from here. To have it, {remedy}. Other kinds here: {can}."
         )
     return found
+
+
+def _remedy(kind: str, source: Source) -> str:
+    """What to do where there is no data for a kind of picture."""
+    if isinstance(source, RunSource) or kind in OF_STUDIES[:5]:
+        return KINDS[kind][1]
+    if kind in COURSES and isinstance(source, StudyResults):
+        return f"add {COURSES[kind].curves[0].metric} to the metrics of the study and play it again"
+    if kind in COURSES:
+        return "play a study, which keeps epochs: mesocosm sweep STUDY"
+    return f"draw it of a single run: mesocosm run SCENARIO, then mesocosm plot latest --kind {kind}"
 
 
 def maybe_picture(kind: str, source: Source, title: str = "") -> Picture | None:
@@ -168,8 +199,18 @@ def _of_effects(kind: str, table: EffectTable, title: str) -> Picture | None:
 
 
 def courses_of_study(found: StudyResults) -> list[Course]:
-    """The arms of a study over epochs, setting by setting, each base first, then the arms, then the controls."""
-    arms = (BASE, *found.design.arms, *(name for name in found.design.controls if name != "redraw"))
+    """The arms of a study over epochs, setting by setting, each base first, then arms, then controls.
+
+    Where there are more than a picture holds, arms that do most come first, and controls are left out.
+    """
+    arms, controls = list(found.design.arms), [name for name in ("oracle", "sham") if name in found.design.controls]
+    worlds = len(found.settings)
+    while controls and worlds * (1 + len(arms) + len(controls)) > PANELS_MOST:
+        controls.pop()
+    if 1 + len(arms) > PANELS_MOST:
+        size = {one.arm: abs(one.effect.change) for one in found.contrasts if one.setting == found.settings[0]}
+        arms.sort(key=lambda arm: -np.nan_to_num(size[arm]))
+    names = (BASE, *arms, *controls)
 
     def told(setting: str, arm: str) -> str:
         return f"{setting}: {arm}" if setting else arm
@@ -177,15 +218,13 @@ def courses_of_study(found: StudyResults) -> list[Course]:
     return [
         Course(told(setting, arm), found.runs[setting, arm].epochs, told(setting, BASE))
         for setting in found.settings
-        for arm in arms
+        for arm in names
         if (setting, arm) in found.runs
     ]
 
 
 def courses_of_runs(found: AcrossRuns) -> list[Course]:
     """Societies of runs over epochs; runs of one that are shorter than its longest have NaN at their end."""
-    import numpy as np
-
     courses = []
     for society in found.societies:
         length = max(len(run.rows) for run in society.runs)
@@ -195,7 +234,8 @@ def courses_of_runs(found: AcrossRuns) -> list[Course]:
                 for name, column in table.items():
                     column[number, epoch] = float(row.get(name, np.nan))
         told = ", ".join(f"{path.rpartition('.')[2]}={value}" for path, value in list(society.differs.items())[:3])
-        courses.append(Course(f"{society.name}: {told}" if told else society.name, table))
+        name = society.runs[0].scenario.scenario_id if len(found.societies) == 1 else society.name
+        courses.append(Course(f"{name}: {told}" if told else name, table))
     return courses
 
 

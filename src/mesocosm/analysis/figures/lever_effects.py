@@ -72,7 +72,7 @@ def _forest(table: EffectTable, setting: str) -> Panel:
     groups = (
         ("clear of 0", "clear", "circle", [one for one in arms if one.is_clear]),
         ("not clear of 0", "unclear", "circle", [one for one in arms if not one.is_clear]),
-        ("control", "green", "square", controls),
+        ("control", "teal", "square", controls),
     )
     place = {id(one): -float(number) for number, one in enumerate(rows)}
     for label, color, mark, group in groups:
@@ -129,7 +129,7 @@ def tradeoff_picture(table: EffectTable, title: str) -> Picture | None:
         "Each arm where it moves the society from the base, which stands at 0, 0; lines are intervals, each by itself "
         "for welfare. "
     )
-    about += f"Better is up and to the {way}; on the green front no arm is bettered on both counts." if way else ""
+    about += f"Better is up and to the {way}; on the dashed front no arm is bettered on both counts." if way else ""
     out = (f"{len(table.settings) - PANELS_MOST} more settings",) if len(table.settings) > PANELS_MOST else ()
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
     about += " Every frame has a scale of its own." if len(panels) > 1 else ""

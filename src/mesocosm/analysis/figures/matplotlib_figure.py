@@ -16,6 +16,7 @@ from mesocosm.analysis.figures.picture import Axis, Cells, Panel, Picture, Rule
 from mesocosm.errors import MesocosmError
 
 LINE_INCHES, SIGNS_AN_INCH = 0.17, 15.5
+SIGNS_OF_LABEL = 13  # letters of an axis label to an inch
 LEGEND_MOST = 10
 
 
@@ -267,13 +268,19 @@ def _write_legend(part: Any, frames: Sequence[Any], labels: Sequence[str], wide:
         legend.set_in_layout(False)
 
 
+def _fitted_label(frame: Any, label: str, way: str) -> str:
+    """The label of an axis, on two lines where the axis is too short for it."""
+    inches = float(frame.get_window_extent().size[1 if way == "y" else 0]) / frame.get_figure(root=True).dpi
+    return textwrap.fill(label, max(int(inches * SIGNS_OF_LABEL), 12))
+
+
 def _dress_axis(frame: Any, axis: Axis, way: str, theme: Theme, *, is_empty: bool) -> None:
     side = getattr(frame, f"{way}axis")
     if not axis.shown:
         side.set_visible(False)
         frame.spines["bottom" if way == "x" else "left"].set_visible(False)
         return
-    getattr(frame, f"set_{way}label")(axis.label)
+    getattr(frame, f"set_{way}label")(_fitted_label(frame, axis.label, way))
     if axis.log:
         getattr(frame, f"set_{way}scale")("log")
         side.set_major_formatter(lambda value, _: f"{value:g}")

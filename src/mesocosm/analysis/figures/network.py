@@ -18,6 +18,7 @@ from mesocosm.measures.dyads import Dyads, dyads_of, expected_by_degree, expecte
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 AGENTS_MOST = 500
+CROWDED = 60  # ties of a coalition, above which they are drawn faintly
 TIES_EACH = 3  # of each agent its strongest ties are drawn; more only make a ball of wool
 ROUNDS, GOLDEN_ANGLE = 70, 2.399963229728653
 TIES_FEW = 120  # up to so many are drawn all
@@ -78,8 +79,8 @@ def network_picture(source: RunSource, title: str) -> Picture | None:
         return None
     about = (
         "Every mark is an agent, larger the more deals it made; every line accepted deals of a pair, thicker the more. "
-        "Agents that deal with each other stand together. Rings: frozen at some time."
-    )
+        "Agents that deal with each other stand together."
+    ) + (" Rings: frozen at some time." if found.frozen.any() else "")
     out = []
     if found.agents_left_out:
         out.append(f"{found.agents_left_out:,} agents with fewer deals than those shown")
@@ -100,11 +101,14 @@ def network_marks(found: Network) -> Iterator[Mark]:
         (COALITION, "within a coalition", "coalition", 0.75, "solid"),
     )
     heaviest, slim = float(found.n.max(initial=1)), 1.0 if len(found.agent) <= 60 else 0.3
+    crowded = int((found.kind == COALITION).sum()) > CROWDED
     for kind, label, color, alpha, dash in looks:
         rows = found.kind == kind
         if rows.any():
             a, b = found.a[rows], found.b[rows]
             width = slim * (0.4 + 2.6 * np.sqrt(found.n[rows] / heaviest)) + (0.5 if kind != TIE else 0.0)
+            if kind == COALITION and crowded:
+                alpha, width = 0.3, 0.5 * width
             x0, y0, x1, y1 = (end.tolist() for end in (found.x[a], found.y[a], found.x[b], found.y[b]))
             yield Segments(x0, y0, x1, y1, label, color, width.tolist(), alpha, dash)
     base = 150.0 if len(found.agent) <= 60 else 60.0 if len(found.agent) <= 200 else 30.0
@@ -114,7 +118,7 @@ def network_marks(found: Network) -> Iterator[Mark]:
         yield _agents(found, rows, area, name, f"type:{name}", look_of_type(name)[1])
     if found.frozen.any():
         rows = found.frozen
-        ring = (2.2 * area[rows] + 30.0).tolist()
+        ring = (2.2 * area[rows] + 30.0 if len(found.agent) <= 60 else 1.5 * area[rows] + 6.0).tolist()
         yield Points(found.x[rows].tolist(), found.y[rows].tolist(), "frozen at some time", "frozen", "circle", ring,
                      ring=True)  # fmt: skip
 

@@ -1,7 +1,8 @@
 """One visual language: a colour for each type of agent and each thing that is drawn, on white and on black.
 
-The hues are Okabe and Ito's, which everyone can tell apart; types of agents differ by their marks as well. A picture
-names colours by what they stand for (`true`, `type:honest`, `series:2`), and a theme has the colour.
+The hues are Okabe and Ito's and some beside them, which everyone can tell apart; types of agents differ by their marks
+as well. Green, orange, pink and vermilion are the four policies of the model and nothing else, whatever is drawn. A
+picture names colours by what they stand for (`true`, `type:honest`, `series:2`), and a theme has the colour.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ TYPE_LOOKS = {
 #: for types that a plugin brings, by their name: none of the hues of the four policies of the model
 _STRANGERS = (("blue", "plus"), ("sky", "hexagon"), ("yellow", "down"), ("violet", "star"), ("teal", "pentagon"))
 #: colours in the order in which several things of one kind get them
-SERIES = ("blue", "vermilion", "green", "orange", "pink", "sky", "violet", "teal")
+SERIES = ("blue", "brown", "violet", "sky", "teal", "yellow", "ink", "quiet")
 #: what stands for what
 MEANING = {
-    "true": "vermilion",
+    "true": "ink",
     "proxy": "blue",
     "gap": "quiet",
-    "private": "pink",
-    "social": "green",
-    "share": "green",
+    "private": "violet",
+    "social": "teal",
+    "share": "blue",
     "clear": "blue",
     "unclear": "quiet",
-    "oracle": "green",
+    "oracle": "teal",
     "sham": "quiet",
     "falls": "blue",
-    "rises": "vermilion",
+    "rises": "brown",
     "coalition": "vermilion",
     "frozen": "blue",
-    "front": "green",
+    "front": "teal",
 }
 HUES_LIGHT = {
     "paper": "#ffffff",
@@ -55,7 +56,8 @@ HUES_LIGHT = {
     "sky": "#56b4e9",
     "yellow": "#b8a800",
     "violet": "#7a5aa6",
-    "teal": "#3b7c87",
+    "teal": "#1f7a6d",
+    "brown": "#8c510a",
 }
 HUES_DARK = {
     "paper": "#14171a",
@@ -70,7 +72,8 @@ HUES_DARK = {
     "sky": "#8fd0f7",
     "yellow": "#e8dc4a",
     "violet": "#ab8ee0",
-    "teal": "#6fb7c2",
+    "teal": "#5cc7b5",
+    "brown": "#cf9a5b",
 }
 
 
@@ -87,7 +90,7 @@ class Theme:
         Params   token: a hue, a meaning, `type:NAME` or `series:N`.
         Example
             >>> LIGHT.color("type:honest"), LIGHT.color("true"), LIGHT.color("series:0")
-            ('#009e73', '#d55e00', '#0072b2')
+            ('#009e73', '#222222', '#0072b2')
         """
         return self.hues[hue_of(token)]
 
@@ -129,7 +132,7 @@ def look_of_type(name: str) -> tuple[str, str]:
 
 
 def cell_color(value: float, limit: float) -> tuple[str, float]:
-    """Token and opacity of a cell: blue below 0, vermilion above, in full at the limit.
+    """Token and opacity of a cell: blue below 0, brown above, in full at the limit.
 
     Example
         >>> cell_color(-0.5, 1.0)

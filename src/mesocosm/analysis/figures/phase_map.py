@@ -34,7 +34,7 @@ def phase_picture(table: EffectTable, doses: Mapping[str, Mapping[str, Any]], ti
     )
     drawn = [_coloured(panel, limit or 1.0) for panel in panels[:PANELS_MOST]]
     about = (
-        f"Change in {table.metric} ({table.unit}) against the base: blue falls, orange rises, the stronger the colour "
+        f"Change in {table.metric} ({table.unit}) against the base: blue falls, brown rises, the stronger the colour "
         f"the more, up to {limit:.3g}. Crossed out: the interval "
         f"{'for all arms at once ' if table.family else ''}holds 0. Cells follow the order of the values; they are no "
         "scale."

@@ -122,7 +122,7 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Cells:
-    """A table of coloured cells, one unit wide and high around (x, y): blue below 0, vermilion above."""
+    """A table of coloured cells, one unit wide and high around (x, y): blue below 0, brown above."""
 
     x: Numbers
     y: Numbers

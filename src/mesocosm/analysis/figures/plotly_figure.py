@@ -164,7 +164,13 @@ def _points(mark: Points, theme: Theme) -> Any:
     symbol = SYMBOLS[mark.mark] + ("-open" if mark.ring else "")
     color = theme.color(mark.color)
     edge = {"width": 2 if mark.ring else 0.5, "color": color if mark.ring else theme.color("paper")}
-    look = {"symbol": symbol, "size": across if len(across) > 1 else across[0], "color": color, "line": edge}
+    look = {
+        "symbol": symbol,
+        "size": across if len(across) > 1 else across[0],
+        "color": color,
+        "line": edge,
+        "opacity": 1,
+    }
     named = bool(mark.names)
     return go.Scatter(
         x=list(mark.x), y=list(mark.y), mode="markers+text" if named else "markers", marker=look,
@@ -222,7 +228,7 @@ def _distance(one: float, other: float) -> float | None:
 
 
 def _cells(mark: Cells, theme: Theme) -> Any:
-    """Squares of a heat map, blue below 0 and vermilion above; a cell that is not clear of 0 is set in parentheses."""
+    """Squares of a heat map, blue below 0 and brown above; a cell that is not clear of 0 is set in parentheses."""
     import plotly.graph_objects as go
 
     columns, rows = int(max(mark.x, default=0)) + 1, int(max(mark.y, default=0)) + 1

@@ -16,7 +16,8 @@ from mesocosm.analysis.report.markup import Child, table_of, tag
 from mesocosm.analysis.report.page import PagePart, commands, warned
 from mesocosm.analysis.report.study_sections import effect_text
 from mesocosm.analysis.statistics import PairedEffect
-from mesocosm.config.load import scenario_from_dict
+from mesocosm.config.load import dump_scenario, scenario_from_dict
+from mesocosm.config.schema import Scenario
 
 _PLACE = ("adaptation", "arm", "agents", "metric")
 SHOWN = (
@@ -47,7 +48,7 @@ def comparison_sections(source: Comparable) -> list[PagePart]:
         PagePart("controls", "Controls", tuple(_controls(told))),
         PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in told.get("flags", [])]),)),
         PagePart("pictures", "Pictures", tuple(_pictures(source))),
-        PagePart("configuration", "Configuration", (differences_markup(scenario),)),
+        PagePart("configuration", "Configuration", tuple(_configuration(told, scenario))),
         PagePart("replay", "Replay it", tuple(_replay(source))),
         PagePart("limits", "Limits", (limits_markup(scenario, nothing, {}),)),
     ]
@@ -100,6 +101,16 @@ def _controls(told: Mapping[str, Any]) -> Iterator[Child]:
     yield tag("p", "A sham must be exactly 0; of a redraw, which is other luck alone, 0 must lie within; the oracle is "
               "the most that a lever can do.")  # fmt: skip
     yield table_of(("agents", "control", "metric", "change"), rows)
+
+
+def _configuration(told: Mapping[str, Any], scenario: Scenario) -> Iterator[Child]:
+    """What is changed, what it is changed from, and the whole scenario."""
+    rows = [list(str(change).partition("=")[::2]) for change in told["changes"]]
+    yield tag("h3", "What is changed")
+    yield table_of(("key", "value"), rows)
+    yield tag("h3", "What it is changed from")
+    yield differences_markup(scenario)
+    yield tag("details", tag("summary", "The whole scenario, resolved"), tag("pre", dump_scenario(scenario)))
 
 
 def _pictures(source: Comparable) -> Iterator[Child]:

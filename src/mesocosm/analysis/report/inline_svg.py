@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from mesocosm.analysis.figures.courses import COURSES
 from mesocosm.analysis.figures.matplotlib_figure import draw_panel, draw_picture, fix_layout, style_of, without_letters
 from mesocosm.analysis.figures.palette import HUES_LIGHT, LIGHT, hue_of
 from mesocosm.analysis.figures.picture import (
@@ -33,18 +34,21 @@ _TOGETHER = frozenset({"levers"})
 _HUE_OF = {color: hue for hue, color in HUES_LIGHT.items()}
 _COLOR = re.compile("|".join(_HUE_OF))
 _NUMBERS, _LONG = re.compile(r' (?:d|x|y|transform|points)="[^"]*"'), re.compile(r"(?<=\d\.\d\d)\d+")
-_MARGIN = {"left": 0.62, "right": 0.12, "top": 0.34, "bottom": 0.5}  # inches
+_MARGIN = {"left": 0.78, "right": 0.12, "top": 0.34, "bottom": 0.5}  # inches
 _DPI = 72
 _CIRCLE = '<circle cx="12" cy="7" r="5"'
 
 
 def picture_markup(picture: Picture, heading: str = "") -> Markup:
     """A picture under its heading, with its legend, how to read it, and what it leaves out."""
-    drawn = [_together(picture)] if picture.kind in _TOGETHER else [_alone(panel, picture) for panel in picture.panels]
+    panels = picture.panels
+    if heading and len(panels) == 1 and picture.kind in COURSES:  # whose title says what the heading says
+        panels = (replace(panels[0], title=""),)
+    drawn = [_together(picture)] if picture.kind in _TOGETHER else [_alone(panel, picture) for panel in panels]
     notes = [tag("p", picture.about, class_="about")]
     if picture.left_out:
         notes.append(tag("p", f"Not drawn: {'; '.join(picture.left_out)}.", class_="about"))
-    is_small = len(picture.panels) == 1 and picture.panel_size[1] <= SMALL
+    is_small = len(picture.panels) == 1 and picture.panel_size[1] <= SMALL and picture.kind not in _TOGETHER
     head = tag("h3", heading[:1].upper() + heading[1:]) if heading else None
     frames = tag("div", *drawn, class_="panels" if len(drawn) > 1 else None)
     caption = tag("figcaption", _legend(picture), *notes)
@@ -74,11 +78,18 @@ def _alone(panel: Panel, picture: Picture) -> Markup:
         longest = max((len(name) for _, name in panel.y.ticks), default=0)
         left = max(_MARGIN["left"], 0.35 + 0.075 * longest) if panel.y.shown else 0.1
         bottom = _MARGIN["bottom"] if panel.x.shown else 0.1
-        box = (left / wide, bottom / high, 1 - (left + _MARGIN["right"]) / wide, 1 - (bottom + _MARGIN["top"]) / high)
-        frame = figure.add_axes(box)
+        top = _MARGIN["top"] if panel.title else 0.1
+        frame = figure.add_axes(_box(wide, high, left, bottom, top))
         draw_panel(frame, panel, LIGHT, has_legend=False)
+        if "\n" in frame.get_ylabel():
+            frame.set_position(_box(wide, high, left + 0.3, bottom, top))
         frame.apply_aspect()
         return tag("div", _svg(figure, list(_spots(frame, panel)), panel.title))
+
+
+def _box(wide: float, high: float, left: float, bottom: float, top: float) -> tuple[float, float, float, float]:
+    """Where the frame stands in its drawing, as shares of it."""
+    return left / wide, bottom / high, 1 - (left + _MARGIN["right"]) / wide, 1 - (bottom + top) / high
 
 
 def _fitted(size: tuple[float, float]) -> tuple[float, float]:

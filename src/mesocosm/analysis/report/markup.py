@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
+_NUMBER = re.compile(r"–|[+-]?[\d,]+(\.\d+)?( %)?|exactly 0|< \.\d+")
 _VOID = frozenset({"meta", "br", "input", "link"})
 _ACTIVE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control signs and marks that turn the direction of writing
 
@@ -69,12 +70,21 @@ def escaped(text: str) -> str:
     return html.escape("".join(kept))
 
 
+def _is_number(cell: Child) -> bool:
+    """Whether a cell is a number, or stands for one that is undefined; such columns stand to the right."""
+    return isinstance(cell, str) and not isinstance(cell, Markup) and _NUMBER.fullmatch(cell) is not None
+
+
 def table_of(
     heads: Iterable[str], rows: Iterable[Iterable[Child]], *, caption: str = "", sortable: bool = False
 ) -> Markup:
     """A table with a row of headings, in a frame of its own that scrolls on a narrow screen."""
-    names = [tag("th", head, scope="col") for head in heads]
-    body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows]
+    table, titles = [list(row) for row in rows], list(heads)
+    wide = max((len(row) for row in [*table, list[Child](titles)]), default=0)
+    right = [bool(table) and all(_is_number(cell) for row in table for cell in row[k : k + 1]) for k in range(wide)]
+    side = ["n" if is_right else None for is_right in right]
+    names = [tag("th", head, scope="col", class_=way) for head, way in zip(titles, side, strict=False)]
+    body = [tag("tr", *(tag("td", cell, class_=way) for cell, way in zip(row, side, strict=False))) for row in table]
     inside = [tag("caption", caption)] if caption else []
     inside += [tag("thead", tag("tr", *names)), tag("tbody", *body)]
     return tag("div", tag("table", *inside, class_="sortable" if sortable else None), class_="scroll")

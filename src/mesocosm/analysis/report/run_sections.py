@@ -54,7 +54,7 @@ def run_sections(source: RunSource) -> list[PagePart]:
     run = source.run
     return [
         PagePart("found", "What happened", tuple(_headlines(source))),
-        PagePart("beware", "Sanity flags", (warned([f"{flag}." for flag in merged(run.flags)]),)),
+        PagePart("beware", "Sanity flags", tuple(_beware(source))),
         PagePart("pictures", "Pictures", tuple(gallery_of(source))),
         PagePart("types", "By type", tuple(_types(source))),
         PagePart("agents", "Agents", tuple(_agents(source))),
@@ -63,6 +63,16 @@ def run_sections(source: RunSource) -> list[PagePart]:
         PagePart("replay", "Replay it", tuple(_replay(source))),
         PagePart("limits", "Limits", (limits_markup(run.scenario, _no_robustness(), {}),)),
     ]
+
+
+def _beware(source: RunSource) -> Iterator[Child]:
+    """Sanity flags; a run without a whole epoch has been through no check."""
+    run = source.run
+    if run.rows:
+        yield warned([f"{flag}." for flag in merged(run.flags)])
+        return
+    told = "" if run.reason == "completed" else f" The log is cut ({run.reason}); mesocosm run --resume goes on."
+    yield tag("p", f"Nothing was checked, for no epoch was completed.{told}")
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -120,7 +130,7 @@ def _scenario_address(source: RunSource) -> str:
 
 
 def _types(source: RunSource) -> Iterator[Child]:
-    """Metrics by type of agent: from the Parquet table, means over epochs; else from the log."""
+    """Metrics by type of agent over the whole run, from the Parquet table; else from the log."""
     heads = ("type", "agents", "proposals", "accepted", "true toxicity", "proxy toxicity", "income an epoch")
     try:
         found = _by_type(source)
@@ -134,7 +144,7 @@ def _types(source: RunSource) -> Iterator[Child]:
         ]
         for kind, row in sorted(found.items())
     ]  # fmt: skip
-    yield table_of(heads, rows, caption="Proposals in all; otherwise means over epochs.", sortable=True)
+    yield table_of(heads, rows, caption="Over the whole run; income is a mean over epochs.", sortable=True)
 
 
 def _by_type(source: RunSource) -> dict[str, dict[str, float]]:
@@ -150,12 +160,21 @@ def _by_type(source: RunSource) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for kind in sorted({str(row["type"]) for row in rows}):
         own = {
-            name: np.array([float(row[name]) for row in rows if row["type"] == kind and row[name] is not None])
+            name: np.array([math.nan if row[name] is None else float(row[name]) for row in rows if row["type"] == kind])
             for name in BY_TYPE
         }
-        found[kind] = {name: _mean(column) for name, column in own.items()}
-        found[kind]["proposals"] = float(np.nansum(own["proposals"]))
+        accepted = own["proposals"] * np.nan_to_num(own["acceptance_rate"])
+        found[kind] = {"proposals": float(own["proposals"].sum()), "income": _mean(own["income"])}
+        found[kind]["acceptance_rate"] = _pooled(own["acceptance_rate"], own["proposals"])
+        for name in ("toxicity_true", "toxicity_rate"):
+            found[kind][name] = _pooled(own[name], accepted)
     return found
+
+
+def _pooled(share: Any, count: Any) -> float:
+    """A share over all epochs: each epoch's, weighted by how many it is of."""
+    total = float(count[np.isfinite(share)].sum())
+    return float(np.nansum(share * count)) / total if total else math.nan
 
 
 def _mean(column: Any) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from mesocosm.analysis.study_tables import displacement_rows
 from mesocosm.analysis.study_words import study_sentences
 from mesocosm.config.constants import shown
 from mesocosm.config.study import dump_study
+from mesocosm.errors import UsageError
 from mesocosm.runner.runner import MODEL
 
 ARMS_MOST, FLAGS_MOST = 200, 60
@@ -171,10 +173,20 @@ def _replay(found: StudyResults) -> Iterator[Child]:
 
 
 def _digest(path: Path) -> str:
+    """The hash of a file of a study.
+
+    Raises   UsageError for a record that cannot be read: its hash would vouch for nothing.
+    """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        data = path.read_bytes()
+        if path.name == RECORD:
+            json.loads(data)
     except OSError:
         return "not there"
+    except ValueError as error:
+        told = f"mesocosm sweep {shlex.quote(str(path.with_name(STUDY)))} --output {shlex.quote(str(path.parent))}"
+        raise UsageError(f"{path} is damaged ({error}). Its runs are kept: {told} writes it again.") from error
+    return hashlib.sha256(data).hexdigest()
 
 
 def _varied(found: StudyResults) -> dict[str, tuple[float, float]]:
