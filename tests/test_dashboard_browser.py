@@ -205,15 +205,15 @@ def test_a_finished_run_is_opened_its_table_sorted_its_feed_filtered_an_event_fo
     page = watched.page
     open_run(page, "attack_s1")
     page.get_by_text("adversarial_attack, seed 1").wait_for()
-    until(lambda: len(column(page, 0, "Resources")) > 10)
+    until(lambda: len(column(page, 0, "Resources (credits)")) > 10)
     screenshot(page, "run")
     table = page.get_by_test_id("stDataFrame").nth(0)
     table.scroll_into_view_if_needed()
     box = table.bounding_box()
     assert box is not None
-    place = table.locator("[role=columnheader]").all_text_contents().index("Resources")
+    place = table.locator("[role=columnheader]").all_text_contents().index("Resources (credits)")
     page.mouse.click(box["x"] + (place + 0.4) * box["width"] / 8, box["y"] + 16)
-    until(lambda: rising([float(cell) for cell in column(page, 0, "Resources")]))
+    until(lambda: rising([float(cell) for cell in column(page, 0, "Resources (credits)")]))
     assert column(page, 0, "ID") != sorted(column(page, 0, "ID"))
 
     page.get_by_label("Find").fill("adversarial")

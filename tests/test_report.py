@@ -250,6 +250,15 @@ def test_the_command_writes_where_it_says(run: Any, tmp_path: Path, capsys: pyte
     assert (tmp_path / "it.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_a_report_takes_the_place_of_no_other_file(run: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.html"
+    mine.write_text("<p>my notes</p>")
+    assert main(["report", str(run.path), "--out", str(mine)]) == 2
+    assert mine.read_text() == "<p>my notes</p>"
+    for _ in range(2):
+        assert main(["report", str(run.path), "--out", str(tmp_path / "ours.html")]) == 0
+
+
 def test_the_same_run_gives_the_same_page(run: Any, run_page: str) -> None:
     assert report_text(open_source(run)) == run_page
 

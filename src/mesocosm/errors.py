@@ -82,6 +82,9 @@ def check(condition: bool, name: str, /, **facts: object) -> None:
         raise InvariantBroken(f"invariant broken: {name} ({told})" if told else f"invariant broken: {name}")
 
 
+LISTED_MOST = 24  # known words that a message lists
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say "Did you mean x?" for the known word nearest to a misspelt one, or list what is known.
 
@@ -93,7 +96,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
     if close:
         return f"Did you mean {close[0]}?"
-    shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
+    more = f" and {len(options) - LISTED_MOST} more" if len(options) > LISTED_MOST else ""
+    shown = ", ".join(options[:LISTED_MOST]) + more
     return f"Known: {shown}." if options else "Nothing of that kind is known."
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mesocosm import registry
 from mesocosm.config.yaml_source import dotted
 
 NAMED_MOST = 8
@@ -127,3 +128,34 @@ def differing_values(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict
     """
     keys = [*other, *(key for key in first if key not in other)]
     return {key: other.get(key) for key in keys if first.get(key, ...) != other.get(key, ...)}
+
+
+def chosen_values(differs: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
+    """Of differences those that somebody chose: of a lever that the first lacks only what is not at its default.
+
+    A lever with everything at its default is there with its first parameter.
+
+    Params   differs: as `differing_values` has it; first: the values of the first.
+    Example
+        >>> tax = {"governance.transaction_tax.rate": 0.05}
+        >>> audit = {"governance.random_audit.probability": 0.4, "governance.random_audit.penalty": 3.0}
+        >>> chosen_values(tax | audit, {})
+        {'governance.transaction_tax.rate': 0.05, 'governance.random_audit.probability': 0.4}
+    """
+    kept: dict[str, Any] = {}
+    fresh: dict[str, list[str]] = {}
+    for key, value in differs.items():
+        part, _, rest = key.partition(".")
+        lever, _, name = rest.partition(".")
+        is_fresh = part == "governance" and name and not any(path.startswith(f"governance.{lever}.") for path in first)
+        if not is_fresh or lever not in registry.names("lever"):
+            kept[key] = value
+            continue
+        default = {item.name: item.default for item in registry.params(registry.find("lever", lever).target)}
+        fresh.setdefault(lever, []).append(key)
+        if default.get(name, ...) != value:
+            kept[key] = value
+    for lever, keys in fresh.items():
+        if not any(key.startswith(f"governance.{lever}.") for key in kept):
+            kept[keys[0]] = differs[keys[0]]
+    return {key: value for key, value in differs.items() if key in kept}

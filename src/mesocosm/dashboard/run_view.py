@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mesocosm.config.constants import differing_values, flat_values, shown
+from mesocosm.config.constants import chosen_values, differing_values, flat_values, shown
 from mesocosm.config.load import bundled_scenarios, load_scenario, scenario_to_dict
 from mesocosm.dashboard import agents_view, feed_view, launch, pace
 from mesocosm.dashboard.charts import chart_of
@@ -99,7 +99,8 @@ def _otherwise(run: Following) -> str:
     if scenario is None or scenario.scenario_id not in bundled_scenarios():
         return ""
     base, here = (dict(flat_values(scenario_to_dict(each))) for each in (load_scenario(scenario.scenario_id), scenario))
-    differs = {path: value for path, value in differing_values(base, here).items() if path != "simulation.seed"}
+    differs = chosen_values(differing_values(base, here), base)
+    differs.pop("simulation.seed", None)
     if not differs:
         return ""
     first = ", ".join(f"{path}={'not there' if path not in here else shown(value)}"

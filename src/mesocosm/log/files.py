@@ -22,6 +22,8 @@ _HINTS = {
     "EPERM": "Choose a place you may write to with --output.",
     "EROFS": "Choose a place that is not read-only with --output.",
     "ENOENT": "Check the path.",
+    "EEXIST": "A file of this name is there: name a directory.",
+    "ENOTDIR": "A file stands where a directory would have to be: name another place.",
 }
 
 

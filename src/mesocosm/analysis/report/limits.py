@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mesocosm.analysis.report.markup import Child, Markup, join, table_of, tag
-from mesocosm.config.constants import constants, differing_values, flat_values, shown
+from mesocosm.config.constants import chosen_values, constants, differing_values, flat_values, shown
 from mesocosm.config.json_schema import scenario_schema
 from mesocosm.config.load import bundled_scenarios, load_scenario, scenario_to_dict
 from mesocosm.config.schema import Scenario
@@ -58,12 +58,15 @@ def _assumed(scenario: Scenario, varied: Mapping[str, Sequence[float]]) -> Itera
 
 
 def differences_markup(scenario: Scenario) -> Markup:
-    """How a scenario differs from the bundled one of its name, or from the defaults where there is none."""
+    """How a scenario differs from the bundled one of its name, or from the defaults where there is none.
+
+    Of a lever that the other lacks, only what is not at its default is listed.
+    """
     name = scenario.scenario_id
     is_bundled = name in bundled_scenarios()
     base = scenario_to_dict(load_scenario(name)) if is_bundled else _defaults(scenario)
     first, other = dict(flat_values(base)), dict(flat_values(scenario_to_dict(scenario)))
-    differs = differing_values(first, other)
+    differs = chosen_values(differing_values(first, other), first)
     where = f"the bundled scenario {name}" if is_bundled else "the defaults of the model"
     if not differs:
         return tag("p", f"Exactly {where}.")

@@ -48,7 +48,18 @@ def place_of_report(source: Source, out: str = "") -> Path:
 def write_report(source: Source, path: Path) -> Path:
     """Write a report; returns where it is.
 
-    Raises   MesocosmError when the disk refuses.
+    Raises   UsageError where another file is there already; MesocosmError when the disk refuses.
     """
+    _refuse_foreign(path)
     write_atomic(path, report_text(source).encode("utf-8", "replace"), durable=False)
     return path
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A report takes the place of a report, and of no other file."""
+    try:
+        if not path.is_file() or FOOT.encode() in path.read_bytes():
+            return
+    except OSError:
+        return  # writing it will say what is wrong
+    raise UsageError(f"{path}: this file is there already and is no report of ours. Name another with --out.")
