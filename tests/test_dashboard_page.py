@@ -385,7 +385,7 @@ def test_results_of_a_comparison_and_a_study_are_told_and_drawn() -> None:
     save_comparison(found, folder)
     test = page("Compare", **view)
     assert "true toxicity" in said(test)
-    assert len(charts(test)) == 2
+    assert len(charts(test)) == 4  # effects and their price, for learning and for frozen agents
     study = {"study_id": "two_rules", "question": "Which <b>rule</b>?", "base": "baseline", "epochs": 1,
              "arms": {"audit": {"governance.random_audit.probability": 0.4}}, "primary": "toxicity_true",
              "smallest_effect": 0.02, "expect": "falls", "seeds": 6}  # fmt: skip

@@ -350,7 +350,10 @@ def test_robustness_counts_the_economies_below_zero(grid: StudyResults) -> None:
     [line] = marks(panel, Line)
     below = sum(effect.change < 0.0 for effect in grid.trials[0].effects)
     assert line.label == f"probability=0.5, penalty=4: below 0 in {below} of 8"
-    assert list(line.x) == sorted(effect.change for effect in grid.trials[0].effects)
+    changes = sorted(effect.change for effect in grid.trials[0].effects)
+    assert list(line.x) == [changes[0], *changes]
+    assert list(line.y) == [place / 8 for place in range(9)]
+    assert max((y for x, y in zip(line.x, line.y, strict=True) if x < 0.0), default=0.0) == below / 8
 
 
 def test_several_runs_have_bands_and_a_panel_for_each_society(tmp_path: Path) -> None:
@@ -361,7 +364,7 @@ def test_several_runs_have_bands_and_a_panel_for_each_society(tmp_path: Path) ->
             mc.run("baseline", seed=seed, epochs=3, overrides=[f"governance.transaction_tax.rate={rate}"], output=place)
             places.append(place)
     picture = picture_of("welfare", across_runs(places))
-    assert [panel.title for panel in picture.panels] == ["A", "B: rate=0.4"]
+    assert [panel.title for panel in picture.panels] == ["A", "B: transaction_tax.rate=0.4"]
     assert all(marks(panel, Band) for panel in picture.panels)
 
 

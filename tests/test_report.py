@@ -19,7 +19,9 @@ from mesocosm.analysis.comparison_record import save_comparison
 from mesocosm.analysis.comparison_words import sentences
 from mesocosm.analysis.figures import run_source
 from mesocosm.analysis.figures.draw import find_source
+from mesocosm.analysis.figures.kinds import Comparable
 from mesocosm.analysis.figures.run_source import open_source
+from mesocosm.analysis.report.comparison_sections import command_again
 from mesocosm.analysis.report.markup import Markup, escaped, join, table_of, tag
 from mesocosm.analysis.report.page import _SCRIPT
 from mesocosm.analysis.report.write import report_text, write_report
@@ -204,14 +206,17 @@ def test_a_report_on_a_comparison_has_both_kinds_of_agents_and_the_command(tmp_p
     for sentence in sentences(found):
         assert sentence in text
     assert "--set governance.random_audit.probability=0.4 --seeds 3 --first-seed 1000" in text
+    source = find_source(tmp_path)
+    assert isinstance(source, Comparable) and command_again(source) in text
 
 
 def test_a_damaged_record_of_a_study_is_not_vouched_for(study: StudyResults, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     shutil.copytree(study.folder or Path(), folder)
-    (folder / "study.json").write_text("{")
-    with pytest.raises(UsageError, match=r"study.json is damaged .*mesocosm sweep .* writes it again"):
-        report_text(find_source(folder))
+    for wrong in ("{", "[]"):
+        (folder / "study.json").write_text(wrong)
+        with pytest.raises(UsageError, match=r"study.json is damaged\. .*mesocosm sweep .* writes it again"):
+            report_text(find_source(folder))
 
 
 def test_the_command_for_more_seeds_in_a_report_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,6 +245,18 @@ def test_a_run_without_a_whole_epoch_has_been_through_no_check(tmp_path: Path) -
     text = assert_harmless(report_text(find_source(run.path))).text
     assert "Nothing was checked, for no epoch was completed. The log is cut" in text
     assert "None: every metric was defined" not in text
+
+
+def test_the_command_of_a_comparisons_report_makes_its_record_again_to_the_byte(tmp_path: Path) -> None:
+    asked = "compare baseline --set payoff.theta=0.4 --epochs 2 --seeds 3 --adaptation frozen --no-controls --no-plot"
+    more = f"--base governance.random_audit.probability=0.3 --metrics brier --output {tmp_path / 'one'}"
+    assert main(shlex.split(f"{asked} {more}")) == 0
+    source = find_source(tmp_path / "one")
+    assert isinstance(source, Comparable)
+    again = shlex.split(command_again(source))[1:]
+    assert main([*again, "--no-plot", "--output", str(tmp_path / "two")]) == 0
+    one, two = ((tmp_path / name / "comparison.json").read_bytes() for name in ("one", "two"))
+    assert one == two
 
 
 def test_the_command_writes_where_it_says(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

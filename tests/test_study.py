@@ -112,7 +112,7 @@ def test_of_a_single_arm_no_shares_are_told(tmp_path: Path) -> None:
     arms = {"audit": STUDY["arms"]["audit"]}
     one = sweep(design(arms=arms, settings={}, robustness=None), workers=1, output=tmp_path)
     told = " ".join(study_sentences(one))
-    assert "toxicity_true falls by more than 0.02 in the one arm." in told
+    assert "toxicity_true falls by more than 0.02 under audit (-0.0" in told
     assert "of 1 arms" not in told
     assert study_as_dict(one)["contrasts"][0]["p_holm"] < 0.05
     assert one.design.study.alpha == 0.05
@@ -137,7 +137,7 @@ def test_verdicts_say_what_the_arms_do(found: StudyResults) -> None:
         assert verdict[setting, "audit"].direction == "falls"
         assert verdict[setting, "off"].kind is VerdictKind.EXACTLY_ZERO
     told = " ".join(study_sentences(found))
-    assert "toxicity_true falls by more than 0.02 in 2 of 6 arms." in told
+    assert "toxicity_true falls by more than 0.02 in 2 of 6 arms: audit in as it is (-0.0" in told
     assert "Sham: exactly 0 on every metric, as it must be." in told
     assert "does not move at all in 2 of 6 arms" in told
     welfare = [found.effect("social_welfare_true", one.arm, one.setting) for one in found.contrasts]

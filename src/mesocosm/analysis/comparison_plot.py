@@ -62,13 +62,14 @@ def _draw_courses(frame: Any, found: Comparison) -> None:
     frame.set_xlabel("epoch")
     top = 0.0
     for metric, color, label in (("toxicity_true", TRUE, "true"), ("toxicity_rate", PROXY, "proxy")):
-        for name, dashes in ((BASE, "--"), (CHANGED, "-")):
+        for name, alpha in ((BASE, 0.45), (CHANGED, 1.0)):
             table = found.arms[kind, name].epochs[metric]
             mean, half = mean_and_half(table, found.confidence)
             epoch = np.arange(len(mean))
-            frame.plot(epoch, mean, dashes, color=color, linewidth=1.7, label=f"{label}, {ARMS[name]}",
+            dashes = "-" if label == "true" else "--"
+            frame.plot(epoch, mean, dashes, color=color, alpha=alpha, linewidth=1.7, label=f"{label}, {ARMS[name]}",
                        marker="o" if len(mean) <= 12 else "", markersize=3)  # fmt: skip
-            frame.fill_between(epoch, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
+            frame.fill_between(epoch, mean - half, mean + half, color=color, alpha=0.15 * alpha, linewidth=0)
             top = max(top, float(np.nanmax(mean + half, initial=0.0)))
     if found.since:
         frame.axvline(found.since - 0.5, color=QUIET, linewidth=0.8, linestyle=":")  # the change holds from here on

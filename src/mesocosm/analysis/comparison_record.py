@@ -11,7 +11,7 @@ from typing import Any
 
 from mesocosm.analysis.comparison import Comparison
 from mesocosm.analysis.comparison_words import sentences
-from mesocosm.config.load import scenario_to_dict
+from mesocosm.config.load import dump_scenario, scenario_to_dict
 from mesocosm.config.schema import Scenario
 from mesocosm.errors import MesocosmError, UsageError
 from mesocosm.log.files import explain, try_out, write_atomic
@@ -81,12 +81,13 @@ def _refuse_another(folder: Path, scenario: Scenario, changes: Sequence[str]) ->
 
 
 def save_comparison(found: Comparison, folder: Path) -> list[Path]:
-    """Write a comparison into a folder; returns the files.
+    """Write a comparison, and the scenario that it is of, into a folder; returns the files of the comparison.
 
     Raises   MesocosmError when the disk refuses.
     """
     record = folder / RECORD
     write_atomic(record, (json.dumps(comparison_as_dict(found), indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomic(folder / directory.SCENARIO, dump_scenario(found.scenario).encode())
     return [record, write_table(found.per_seed, folder / TABLE)]
 
 

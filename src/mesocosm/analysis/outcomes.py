@@ -29,7 +29,7 @@ class OutcomeEffect:
     p_holm: float
     p_max_t: float
     verdict: Verdict
-    holds: Proportion | None  # economies in which the sign is that of this effect, where arms were tried elsewhere
+    holds: Proportion | None  # economies in which its sign is that of this effect; of the first setting, where tried
 
     @property
     def is_clear(self) -> bool:
@@ -63,7 +63,7 @@ def findings_of(found: StudyResults) -> tuple[OutcomeEffect, ...]:
             effect, outcomes[name].smallest_effect, direction_expected(study, outcomes[name], arm, setting),
             alpha=study.alpha, adjusted=p_value, interval=(low, high), family=max(family.size, 1),
         )  # fmt: skip
-        holds = _holds(found, outcomes[name], arm, effect)
+        holds = _holds(found, outcomes[name], arm, effect) if setting == found.settings[0] else None
         findings.append(
             OutcomeEffect(name, setting, arm, effect, low, high, float(adjusted[number]), p_value, verdict, holds)
         )

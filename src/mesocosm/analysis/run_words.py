@@ -15,7 +15,10 @@ def title_of(made: Run) -> str:
     """What was run, in a line."""
     simulation, agents = made.scenario.simulation, made.scenario.agents_initial
     told = f"{agents:,} agent{'s' * (agents != 1)}, {len(made.rows)} epoch{'s' * (len(made.rows) != 1)}"
-    return f"{made.scenario.scenario_id}: {told} of {simulation.steps_per_epoch} steps, seed {made.seed}"
+    levers = list(made.scenario.governance)
+    more = f" and {len(levers) - 3} more" if len(levers) > 3 else ""
+    rules = f" with {', '.join(levers[:3])}{more}" if levers else ""
+    return f"{made.scenario.scenario_id}{rules}: {told} of {simulation.steps_per_epoch} steps, seed {made.seed}"
 
 
 def merged(flags: Sequence[str]) -> list[str]:

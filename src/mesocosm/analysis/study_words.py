@@ -65,13 +65,17 @@ def _counted(found: StudyResults) -> Iterator[str]:
     count = {kind: kinds.count(kind) for kind in VerdictKind}
     total = len(kinds)
     for direction in ("falls", "rises"):
-        moved = sum(
-            contrast.verdict.kind is VerdictKind.MATTERS and contrast.verdict.direction == direction
+        moved = [
+            contrast
             for contrast in found.contrasts
-        )
+            if contrast.verdict.kind is VerdictKind.MATTERS and contrast.verdict.direction == direction
+        ]
         if moved:
-            yield f"{metric} {direction} by more than {least} in {_of_arms(moved, total)}."
-    told = {
+            most = sorted(moved, key=lambda contrast: -abs(contrast.effect.change))
+            told = [f"{_placed(found, one)} ({signed(one.effect.change)})" for one in most]
+            where = f"in {_of_arms(len(moved), total)}: {listed(told)}" if total > 1 else f"under {told[0]}"
+            yield f"{metric} {direction} by more than {least} {where}."
+    others = {
         VerdictKind.REAL: f"moves in {{}}, but maybe by less than {least}",
         VerdictKind.SMALL: f"moves in {{}} by less than {least}: real, and too small to matter",
         VerdictKind.NONE: f"has no effect larger than {least} in {{}}",
@@ -79,16 +83,21 @@ def _counted(found: StudyResults) -> Iterator[str]:
         VerdictKind.EXACTLY_ZERO: "does not move at all in {}",
         VerdictKind.UNDEFINED: "is undefined in {}",
     }
-    for kind, words in told.items():
+    for kind, words in others.items():
         if count[kind]:
             yield f"{metric} {words.format(_of_arms(count[kind], total))}{_fresh_seeds(found, kind)}."
-    against = [
-        f"{c.arm} in {c.setting}" if len(found.settings) > 1 else c.arm
-        for c in found.contrasts
-        if c.verdict.expectation is Expectation.AGAINST
-    ]
-    if against:
-        yield f"Against what was expected (!): {listed(against)}."
+    against = [one for one in found.contrasts if one.verdict.expectation is Expectation.AGAINST]
+    opposite = [_placed(found, one) for one in against if one.verdict.direction]
+    still = [_placed(found, one) for one in against if not one.verdict.direction]
+    if opposite:
+        yield f"Against what was expected (!): {listed(opposite)}."
+    if still:
+        yield f"No effect that matters where one was expected (!): {listed(still)}."
+
+
+def _placed(found: StudyResults, contrast: Contrast) -> str:
+    """An arm, with its setting where there are several."""
+    return f"{contrast.arm} in {contrast.setting}" if len(found.settings) > 1 else contrast.arm
 
 
 def _of_arms(count: int, total: int) -> str:

@@ -19,6 +19,7 @@ from mesocosm.dashboard.start_view import show_start
 from mesocosm.errors import UsageError
 from mesocosm.runner.directory import LATEST
 
+KEPT_FILTERS = ("agents_text", "agents_status", "feed_kinds", "feed_text")
 VIEWS = ("Run", "Network", "Compare", "Start", "Limits")
 
 
@@ -30,6 +31,9 @@ def draw_page(arguments: list[str]) -> None:
     st.set_page_config(page_title="Mesocosm", layout="wide")
     st.html(STYLE)
     st.session_state.setdefault("view", VIEWS[0])
+    for name in KEPT_FILTERS:  # else they would be forgotten wherever they are not drawn
+        if name in st.session_state:
+            st.session_state[name] = st.session_state[name]
     view = st.segmented_control("View", VIEWS, key="view", required=True, label_visibility="collapsed")
     if view == "Start":
         show_start()

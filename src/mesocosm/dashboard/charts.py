@@ -42,7 +42,7 @@ def chart_of(kind: str, rows: Rows, epochs: int, theme: Theme) -> Any:
     if not rows:
         panel = replace(panel, note="no epoch is over yet", y=replace(panel.y, low=0.0, high=1.0))
     figure = plotly_figure(Picture(kind, "", COURSES[kind].about, (panel,)), theme)
-    return _laid_out(figure, title, max(epochs, len(rows)), HEIGHT)
+    return _laid_out(figure, title, max(epochs, len(rows), 1), HEIGHT)
 
 
 def overlay(metric: str, unit: str, runs: Mapping[str, Rows], theme: Theme) -> Any:
@@ -99,6 +99,13 @@ def on_page(figure: Any, height: int) -> Any:
     figure.update_layout(height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
     figure.update_layout(margin={"l": 8, "r": 8, "t": 40, "b": 8}, uirevision="kept", dragmode="pan")
     figure.update_layout(font={"family": FONT, "size": 13})
+    return figure
+
+
+def alone_on_page(figure: Any, height: int) -> Any:
+    """A single frame of a picture, its legend below its axis."""
+    on_page(figure, height)
+    figure.update_layout(legend={"x": 0.0, "y": -0.22, "yanchor": "top"}, dragmode=False)
     return figure
 
 

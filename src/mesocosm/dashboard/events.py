@@ -38,8 +38,8 @@ QUIET = ("agent_state",)
 class Filter:
     """Which events the feed shows.
 
-    Params   kinds: these only, or all but QUIET; agent: in whatever part, or -1 for anybody; text: that the event
-             contains; until_epoch: the last epoch looked at, or -1 for the newest.
+    Params   kinds: these only, or all but QUIET; agent: in whatever part, or -1 for anybody; text: that is in the
+             event's line or in a text of it; until_epoch: the last epoch looked at, or -1 for the newest.
     """
 
     kinds: tuple[str, ...] = ()
@@ -54,7 +54,8 @@ class Filter:
         if self.agent >= 0 and self.agent not in [event.get(name) for name in NAMES_OF_AGENTS]:
             return False
         said = self.text.casefold()
-        return not said or any(said in str(value).casefold() for value in event.values())
+        texts = (value for value in event.values() if isinstance(value, str))
+        return not said or any(said in text.casefold() for text in (told(event), *texts))
 
 
 @dataclass(frozen=True)

@@ -78,11 +78,11 @@ def _feed(found: list[Event]) -> None:
         on_select=_choose,
         selection_mode="single-row",
         column_config={
-            "#": st.column_config.NumberColumn(width="small", format="%d"),
-            "Epoch": st.column_config.NumberColumn(width="small"),
-            "Caused by": st.column_config.TextColumn(width="small"),
-            "Step": st.column_config.NumberColumn(width="small"),
-            "What": st.column_config.TextColumn(width="large"),
+            "#": st.column_config.NumberColumn(width=80, format="%d"),
+            "Event": st.column_config.TextColumn(width=120),
+            "Epoch": st.column_config.NumberColumn(width=60),
+            "Caused by": st.column_config.TextColumn(width=90),
+            "Step": st.column_config.NumberColumn(width=60),
         },
     )
     more = "" if st.session_state.get("feed_whole") else " There are more, or may be: narrow the filters."
@@ -91,7 +91,7 @@ def _feed(found: list[Event]) -> None:
 
 def _row(event: Event) -> dict[str, Any]:
     return {
-        "#": event["seq"],
+        "#": None if event.get("note") else event["seq"],
         "Event": event["kind"],
         "What": plain_words(told(event)),
         "Epoch": event.get("epoch"),
@@ -160,12 +160,12 @@ def _chosen(events: Events) -> None:
             st.caption("What it says")
             show_table(facts, "event_facts", height=min(420, 38 + 35 * len(facts)))
         with right:
-            _around(events, seq, chain)
+            _around(events, seq, chain, is_note=event is note)
 
 
-def _around(events: Events, seq: int, chain: list[Event]) -> None:
+def _around(events: Events, seq: int, chain: list[Event], *, is_note: bool) -> None:
     if len(chain) > 1:
-        st.caption("What led to it, step by step back")
+        st.caption("The event before it, and what led to that" if is_note else "What led to it, step by step back")
         show_table([_row(event) for event in chain[1:]], "event_chain", height=min(260, 38 + 35 * (len(chain) - 1)))
     else:
         st.caption("Nothing in the log caused it.")

@@ -12,7 +12,7 @@ from mesocosm.analysis.study_record import RECORD
 from mesocosm.config.constants import constants
 from mesocosm.config.json_schema import scenario_schema
 from mesocosm.dashboard.places import Openable, file_of, open_place, places
-from mesocosm.dashboard.show import complain, follow, show_table, words
+from mesocosm.dashboard.show import complain, flags_of, follow, show_table, words
 from mesocosm.errors import MesocosmError
 
 
@@ -92,12 +92,12 @@ def _flags(place: Openable) -> None:
         found = follow(place).manifest()
     except MesocosmError:
         return
-    flags = [str(flag) for flag in found.get("flags") or ()]
-    if "flags" not in found:
-        st.caption("Not known yet: the run says so at its end.")
+    flags = flags_of(found)
+    if flags is None:
+        st.caption("Not known: the run says so at its end, in a manifest that can be read.")
     elif not flags:
         st.caption("None was raised.")
-    for flag in flags[:100]:
+    for flag in (flags or [])[:100]:
         words(f"- {flag}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -10,13 +11,12 @@ from mesocosm.analysis.figures.kinds import Comparable, maybe_picture, open_comp
 from mesocosm.analysis.figures.plotly_figure import plotly_figure
 from mesocosm.analysis.study import StudyResults
 from mesocosm.analysis.study_words import study_sentences
-from mesocosm.dashboard.charts import on_page
+from mesocosm.dashboard.charts import alone_on_page
 from mesocosm.dashboard.places import Openable, open_place, places, refuse_links
 from mesocosm.dashboard.show import complain, theme, words
 from mesocosm.errors import MesocosmError
 
 DRAWN = ("levers", "dose_response", "phase_map", "tradeoff", "robustness")
-PANEL_HEIGHT = 380
 FLAGS_MOST = 20
 
 
@@ -74,6 +74,11 @@ def _pictures(source: StudyResults | Comparable) -> None:
             continue
         if picture is None:
             continue
-        figure = on_page(plotly_figure(picture, theme()), 80 + PANEL_HEIGHT * picture.rows)
-        st.plotly_chart(figure, key=f"results_{kind}", theme=None, config={"displayModeBar": False})
+        for start in range(0, len(picture.panels), 2):
+            panels = picture.panels[start : start + 2]
+            for number, (column, panel) in enumerate(zip(st.columns(len(panels)), panels, strict=True)):
+                one = replace(picture, panels=(panel,), columns=1)
+                figure = alone_on_page(plotly_figure(one, theme()), int(90 * picture.panel_size[1]))
+                column.plotly_chart(figure, key=f"results_{kind}_{start + number}", theme=None,
+                                    config={"displayModeBar": False})  # fmt: skip
         st.caption(picture.about)

@@ -10,11 +10,12 @@ from mesocosm.dashboard import agents_view, feed_view, launch, pace
 from mesocosm.dashboard.charts import chart_of
 from mesocosm.dashboard.following import Following
 from mesocosm.dashboard.places import Openable, is_fresh
-from mesocosm.dashboard.show import LOOK_AGAIN_S, complain, follow, theme, words
+from mesocosm.dashboard.show import LOOK_AGAIN_S, complain, flags_of, follow, theme, words
 from mesocosm.errors import MesocosmError
 
 SPEEDS = {"as fast as it can": 0.0, "5 epochs a second": 5.0, "2 epochs a second": 2.0, "1 epoch a second": 1.0,
           "1 epoch in 3 seconds": 1 / 3}  # fmt: skip
+LIVE = ("waiting", "running", "paused", "elsewhere")
 DIFFERS_MOST = 6  # differences from the bundled scenario that the head of the page names
 STATES = {
     "waiting": ":material/hourglass_empty: about to start",
@@ -48,9 +49,10 @@ def show_run(place: Openable) -> None:
     except MesocosmError as error:
         complain("This run cannot be opened.", error)
         return
-    is_live = state in ("waiting", "running", "paused", "elsewhere") or follow(place).is_behind
+    is_live = state in LIVE or follow(place).is_behind
     again = LOOK_AGAIN_S if is_live else None
-    st.fragment(_progress, run_every=again)(place, is_live)
+    # somebody may go on with a run that was cut, from here or from elsewhere
+    st.fragment(_progress, run_every=LOOK_AGAIN_S * 4 if state == "cut" else again)(place, is_live)
     seldom = 2 * again if again is not None else None
     st.fragment(agents_view.show_agents, run_every=seldom)(place)
     st.fragment(feed_view.show_feed, run_every=seldom)(place)
@@ -75,8 +77,8 @@ def _progress(place: Openable, was_live: bool) -> None:
         for column, name in zip(st.columns(2), pair, strict=True):
             figure = chart_of(name, run.rows, run.asked_epochs, theme())
             column.plotly_chart(figure, key=f"chart_{name}", theme=None, config={"displayModeBar": False})
-    if was_live and state not in ("waiting", "running", "paused", "elsewhere") and not run.is_behind:
-        st.rerun()  # nothing more will come: the page need not look again
+    if (state in LIVE or run.is_behind) != was_live:
+        st.rerun()  # it goes on, or nothing more will come: the page looks again more often, or not at all
 
 
 def _head(run: Following, state: str) -> None:
@@ -122,7 +124,7 @@ def _controls(run: Following, state: str) -> None:
                 st.button("Pause", key="pause", icon=":material/pause:", type="primary",
                           on_click=_ask, args=(place, {"paused": True}))  # fmt: skip
             st.button("Step one epoch", key="step", icon=":material/skip_next:", disabled=not wish.paused,
-                      on_click=_ask, args=(place, {"steps": wish.steps + 1}))  # fmt: skip
+                      on_click=_step, args=(place,))  # fmt: skip
             may_stop = run.scenario is None or run.scenario.safety.kill_switch_enabled
             st.button("End", key="end", icon=":material/stop:", disabled=not may_stop,
                       on_click=_ask, args=(place, {"stop": True}),
@@ -145,6 +147,11 @@ def _ask(place: Openable, changes: dict[str, bool | int | float]) -> None:
         pace.write_wish(place.path, pace.Wish(**(vars(wish) | changes)))
     except MesocosmError as error:
         st.session_state["control_failed"] = str(error)
+
+
+def _step(place: Openable) -> None:
+    """One epoch more than were asked for by now, however often the page has been drawn since."""
+    _ask(place, {"steps": pace.read_wish(place.path).steps + 1})
 
 
 def _change_speed(place: Openable) -> None:
@@ -172,7 +179,11 @@ def _warnings(run: Following, state: str) -> None:
     if run.is_complete and not run.checked:
         st.caption("A log this long is not held against its hashes when it is opened; `mesocosm verify` does that.")
     _what_the_player_said(run.place)
-    flags = [str(flag) for flag in run.manifest().get("flags") or ()]
+    if run.header is None and state == "cut":
+        st.info("Nothing was logged: the run was cut before its first line was written.")
+    flags = flags_of(run.manifest())
+    if flags is None and state in ("completed", "ended"):
+        st.warning("The manifest of this run cannot be read, so its sanity flags are not known.")
     if flags:
         with st.expander(f"{len(flags)} sanity flag{'s' * (len(flags) != 1)}: read before you quote a number"):
             for flag in flags[:50]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -78,6 +78,12 @@ def events_in(run: Following) -> Events:
             _events.clear()
             _events[key] = made
         return _events[key]
+
+
+def flags_of(manifest: Mapping[str, Any]) -> list[str] | None:
+    """The sanity flags that a manifest gives, None where it gives none that can be read."""
+    flags = manifest.get("flags")
+    return [str(flag) for flag in flags] if isinstance(flags, list) else None
 
 
 def words(text: object) -> None:

@@ -22,8 +22,6 @@ GROUPS_MOST = 12
 
 def show_start() -> None:
     """The form that starts a run."""
-    if "start_failed" in st.session_state:
-        complain("The run was not started.", st.session_state.pop("start_failed"))
     names = bundled_scenarios()
     first = names.index("baseline") if "baseline" in names else 0
     name = st.selectbox("Scenario", names, index=first, key="start_scenario")
@@ -39,6 +37,8 @@ def show_start() -> None:
     st.text_area("Any other change, one a line, as payoff.theta=0.4", key="start_changes", height=90,
                  placeholder="environment.attention_scarcity=0.5")  # fmt: skip
     st.button("Start", key="start", icon=":material/play_arrow:", type="primary", on_click=_start, args=(name,))
+    if "start_failed" in st.session_state:
+        complain("The run was not started.", st.session_state.pop("start_failed"))
     st.caption("`mesocosm explain` lists every constant that can be changed, with its unit and bounds.")
 
 

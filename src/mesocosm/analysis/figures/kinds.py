@@ -41,6 +41,8 @@ from mesocosm.analysis.figures.picture import Picture
 from mesocosm.analysis.figures.run_source import RunSource
 from mesocosm.analysis.study import StudyResults, read_study
 from mesocosm.analysis.study_plan import STUDY, plan_study
+from mesocosm.config.constants import chosen_values, flat_values
+from mesocosm.config.load import scenario_to_dict
 from mesocosm.config.study import BASE, load_study
 from mesocosm.errors import UsageError, nearest
 
@@ -112,7 +114,8 @@ def drawable_kinds(source: Source) -> tuple[str, ...]:
     if isinstance(source, StudyResults):
         without |= {"dose_response"} if not source.trends else set()
         without |= {"robustness"} if not source.trials else set()
-        without |= {"phase_map"} if len(source.design.study.axes) != 2 else set()
+        axes = len(source.design.study.axes)
+        without |= {"phase_map"} if axes == 0 or (axes == 1 and len(source.settings) == 1) else set()
     if isinstance(source, RunSource) and not source.has_events:
         without |= set(_FROM_EVENTS)
     return tuple(kind for kind in kinds_of(source) if kind not in without)
@@ -233,10 +236,22 @@ def courses_of_runs(found: AcrossRuns) -> list[Course]:
             for epoch, row in enumerate(run.rows):
                 for name, column in table.items():
                     column[number, epoch] = float(row.get(name, np.nan))
-        told = ", ".join(f"{path.rpartition('.')[2]}={value}" for path, value in list(society.differs.items())[:3])
+        told = _told_apart(society.differs, found)
         name = society.runs[0].scenario.scenario_id if len(found.societies) == 1 else society.name
         courses.append(Course(f"{name}: {told}" if told else name, table))
     return courses
+
+
+def _told_apart(differs: Mapping[str, Any], found: AcrossRuns) -> str:
+    """What a society has otherwise than the first one, in a few words; levers that it lacks by their name."""
+    first = dict(flat_values(scenario_to_dict(found.societies[0].runs[0].scenario)))
+    lacking = dict.fromkeys(
+        path.split(".")[1] for path, value in differs.items() if value is None and path.startswith("governance.")
+    )
+    chosen = chosen_values({path: value for path, value in differs.items() if value is not None}, first)
+    words = [f"no {lever}" for lever in lacking]
+    words += [f"{'.'.join(path.split('.')[-2:])}={value}" for path, value in chosen.items()]
+    return ", ".join(words[:4]) + (" ..." if len(words) > 4 else "")
 
 
 def open_study(folder: str | Path) -> StudyResults:

@@ -32,7 +32,7 @@ def levers_picture(table: EffectTable, title: str) -> Picture | None:
     settings = table.settings[:PANELS_MOST]
     panels = tuple(_forest(table, setting) for setting in settings)
     rows = max(len(_arms(table, setting)) for setting in settings) + len({one.arm for one in table.controls})
-    together = "all arms at once" if table.family else "each by itself"
+    together = "all arms at once, on this metric alone" if table.family else "each by itself"
     about = (
         f"Change against the same seed without the lever, mean of {table.seeds} pairs, with "
         f"{100 * table.confidence:.0f} % intervals ({together}). Blue: clear of 0; grey: not. Sham does "
@@ -129,7 +129,7 @@ def tradeoff_picture(table: EffectTable, title: str) -> Picture | None:
         "Each arm where it moves the society from the base, which stands at 0, 0; lines are intervals, each by itself "
         "for welfare. "
     )
-    about += f"Better is up and to the {way}; on the dashed front no arm is bettered on both counts." if way else ""
+    about += f"Better is up and to the {way}; of those ringed none is bettered on both counts." if way else ""
     out = (f"{len(table.settings) - PANELS_MOST} more settings",) if len(table.settings) > PANELS_MOST else ()
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
     about += " Every frame has a scale of its own." if len(panels) > 1 else ""
@@ -175,8 +175,8 @@ def _names(arms: Sequence[Effect], front: Sequence[int]) -> tuple[str, ...]:
     taken: list[tuple[float, float]] = []
     for number in first:
         x, y = arms[number].change / wide, arms[number].welfare / high
-        if all(abs(x - other) > 0.35 or abs(y - up) > 0.12 for other, up in taken):
-            told[number] = safe_line(arms[number].arm, 26)
+        if number + 1 in front or all(abs(x - other) > 0.35 or abs(y - up) > 0.12 for other, up in taken):
+            told[number] = safe_line(arms[number].arm, 34)
             taken.append((x, y))
     return tuple(told)
 
@@ -230,13 +230,14 @@ def robustness_picture(table: EffectTable, title: str) -> Picture | None:
         marks.append(Span(-table.smallest, table.smallest, "x", "too small to matter"))
     for number, (arm, changes) in enumerate(list(table.elsewhere.items())[:8]):
         kept = sorted(value for value in changes if math.isfinite(value))
-        share = [(place + 0.5) / len(kept) for place in range(len(kept))]
+        share = [(place + 1.0) / len(kept) for place in range(len(kept))]
         below = sum(value < 0.0 for value in kept)
         label = f"{safe_line(arm, 30)}: below 0 in {below} of {len(kept)}"
-        marks.append(Line(kept, share, label, f"series:{number}", dots=True))
+        begun = [*kept[:1], *kept], [0.0][: len(kept)] + share
+        marks.append(Line(*begun, label, f"series:{number}", dots=True, step=True))
     about = (
-        "Every point is an economy with other constants, drawn from a Latin hypercube; where a curve crosses 0 is the "
-        "share of economies in which the effect is below 0."
+        "Every step is an economy with other constants, drawn from a Latin hypercube; the height of a curve at 0 is "
+        "the share of economies in which the effect is below 0."
     )
     x = Axis(f"change in {table.metric} ({table.unit})", zero_line=True)
     panel = Panel("In other economies", x, Axis("share of economies up to here", low=0.0, high=1.0), tuple(marks))

@@ -123,7 +123,8 @@ def _cells(frame: Any, mark: Cells, theme: Theme, order: float) -> None:
             ends = ([x - 0.48, x + 0.48], [y - 0.48, y + 0.48])
             frame.plot(*ends, color=theme.color("quiet"), linewidth=0.8, alpha=0.7)
         if mark.texts:
-            frame.text(x, y, mark.texts[number], ha="center", va="center", fontsize=7.5, color=theme.color("ink"))
+            frame.text(x, y, mark.texts[number], ha="center", va="center", fontsize=7.5,
+                       color=theme.color("paper" if alpha > 0.6 else "ink"))  # fmt: skip
 
 
 def _rule(frame: Any, mark: Rule, theme: Theme, order: float) -> None:

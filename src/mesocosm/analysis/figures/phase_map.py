@@ -35,10 +35,10 @@ def phase_picture(table: EffectTable, doses: Mapping[str, Mapping[str, Any]], ti
     drawn = [_coloured(panel, limit or 1.0) for panel in panels[:PANELS_MOST]]
     about = (
         f"Change in {table.metric} ({table.unit}) against the base: blue falls, brown rises, the stronger the colour "
-        f"the more, up to {limit:.3g}. Crossed out: the interval "
-        f"{'for all arms at once ' if table.family else ''}holds 0. Cells follow the order of the values; they are no "
-        "scale."
+        f"the more, up to {limit:.3g}. Cells follow the order of the values; they are no scale."
     )
+    if any(not one.is_clear for one in table.effects if one.arm in doses):
+        about += f" Crossed out: the interval {'for all arms at once ' if table.family else ''}holds 0."
     out = (f"{len(panels) - PANELS_MOST} more panels",) if len(panels) > PANELS_MOST else ()
     columns = 1 if len(drawn) == 1 else 2 if len(drawn) <= 4 else 3
     return Picture("phase_map", title, about, tuple(drawn), columns, out, (6.6, 4.8) if columns == 1 else (4.8, 3.8))

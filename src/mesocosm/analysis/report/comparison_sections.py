@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mesocosm.analysis.comparison import compared_metrics
 from mesocosm.analysis.comparison_record import RECORD
 from mesocosm.analysis.equivalence import verdict_of
 from mesocosm.analysis.figures.kinds import KINDS, Comparable, kinds_of, maybe_picture
@@ -14,10 +15,11 @@ from mesocosm.analysis.report.inline_svg import picture_markup
 from mesocosm.analysis.report.limits import differences_markup, limits_markup
 from mesocosm.analysis.report.markup import Child, table_of, tag
 from mesocosm.analysis.report.page import PagePart, commands, warned
-from mesocosm.analysis.report.study_sections import effect_text
+from mesocosm.analysis.report.study_sections import control_verdict, effect_text
 from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.config.load import dump_scenario, scenario_from_dict
 from mesocosm.config.schema import Scenario
+from mesocosm.runner.directory import SCENARIO
 
 _PLACE = ("adaptation", "arm", "agents", "metric")
 SHOWN = (
@@ -40,7 +42,7 @@ def comparison_sections(source: Comparable) -> list[PagePart]:
     """All sections of a comparison's report, in order."""
     told = source.record
     scenario = scenario_from_dict(told["scenario"])
-    nothing = tag("p", "Robustness: not tried. `mesocosm sweep` with a robustness block says in what share of other "
+    nothing = tag("p", "Robustness: not tried. mesocosm sweep with a robustness block says in what share of other "
                   "economies an effect keeps its sign.")  # fmt: skip
     return [
         PagePart("found", "What was found", tuple(_words(told))),
@@ -90,7 +92,7 @@ def _effects(told: Mapping[str, Any]) -> Iterator[Child]:
 
 def _controls(told: Mapping[str, Any]) -> Iterator[Child]:
     rows = [
-        [adaptation, arm, metric, effect_text(effect)]
+        [adaptation, arm, metric, effect_text(effect), control_verdict(arm, effect, 1.0 - float(told["confidence"]))]
         for arm in ("sham", "redraw", "oracle")
         for adaptation, metric, effect in _rows(told, arm)
         if metric in ("toxicity_true", "social_welfare_true")
@@ -100,7 +102,7 @@ def _controls(told: Mapping[str, Any]) -> Iterator[Child]:
         return
     yield tag("p", "A sham must be exactly 0; of a redraw, which is other luck alone, 0 must lie within; the oracle is "
               "the most that a lever can do.")  # fmt: skip
-    yield table_of(("agents", "control", "metric", "change"), rows)
+    yield table_of(("agents", "control", "metric", "change", "is as it must be"), rows)
 
 
 def _configuration(told: Mapping[str, Any], scenario: Scenario) -> Iterator[Child]:
@@ -122,12 +124,27 @@ def _pictures(source: Comparable) -> Iterator[Child]:
 
 def _replay(source: Comparable) -> Iterator[Child]:
     told = source.record
-    sets = " ".join(f"--set {shlex.quote(change)}" for change in told["changes"])
     seeds = told["seeds"]
-    name = told["scenario"]["scenario_id"]
-    yield commands(f"mesocosm compare {name} {sets} --seeds {len(seeds)} --first-seed {seeds[0]}")
+    yield commands(command_again(source))
     digest = hashlib.sha256((source.folder / RECORD).read_bytes()).hexdigest()
     facts = [["model", str(told.get("model", "?"))], ["seeds", f"{seeds[0]} to {seeds[-1]}"],
              [f"{RECORD}, SHA-256", digest]]  # fmt: skip
-    yield tag("p", f"If {name} was changed or is your own file, it stands in full in {RECORD}.", class_="about")
     yield table_of(("what", "value"), ([what, tag("code", value)] for what, value in facts))
+
+
+def command_again(source: Comparable) -> str:
+    """The command that makes the same comparison again, to the byte of its record."""
+    told = source.record
+    kept = source.folder / SCENARIO
+    name = shlex.quote(str(kept)) if kept.is_file() else told["scenario"]["scenario_id"]
+    words = [f"mesocosm compare {name}", *(f"--set {shlex.quote(str(change))}" for change in told["changes"])]
+    words.append(f"--seeds {len(told['seeds'])} --first-seed {told['seeds'][0]}")
+    if len(told["adaptations"]) == 1:
+        words.append(f"--adaptation {told['adaptations'][0]}")
+    if not any(row["arm"] == "sham" for row in told["effects"]):
+        words.append("--no-controls")
+    usual = compared_metrics(scenario_from_dict(told["scenario"]), ())
+    more = [name for name in dict.fromkeys(row["metric"] for row in told["effects"]) if name not in usual]
+    if more:
+        words.append(f"--metrics {shlex.quote(','.join(more))}")
+    return " ".join(words)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mesocosm.analysis.figures.courses import COURSES
-from mesocosm.analysis.figures.matplotlib_figure import draw_panel, draw_picture, fix_layout, style_of, without_letters
+from mesocosm.analysis.figures.matplotlib_figure import draw_panel, style_of, without_letters
 from mesocosm.analysis.figures.palette import HUES_LIGHT, LIGHT, hue_of
 from mesocosm.analysis.figures.picture import (
     Band,
     Bars,
     Cells,
+    Intervals,
     Line,
     Mark,
     Panel,
@@ -29,7 +30,7 @@ from mesocosm.analysis.report.markup import Markup, escaped, join, tag
 
 SMALL = 4.5  # inches high, up to which two pictures stand side by side
 TIPS_MOST = 1_200  # points of a panel that have a text
-#: kinds whose panels are compared by eye, on one scale, and so stay together in one drawing
+#: kinds whose panels are compared by eye, and so are drawn on one scale
 _TOGETHER = frozenset({"levers"})
 _HUE_OF = {color: hue for hue, color in HUES_LIGHT.items()}
 _COLOR = re.compile("|".join(_HUE_OF))
@@ -44,7 +45,9 @@ def picture_markup(picture: Picture, heading: str = "") -> Markup:
     panels = picture.panels
     if heading and len(panels) == 1 and picture.kind in COURSES:  # whose title says what the heading says
         panels = (replace(panels[0], title=""),)
-    drawn = [_together(picture)] if picture.kind in _TOGETHER else [_alone(panel, picture) for panel in panels]
+    if picture.kind in _TOGETHER:
+        panels = tuple(_on_one_scale(panels))
+    drawn = [_alone(panel, picture) for panel in panels]
     notes = [tag("p", picture.about, class_="about")]
     if picture.left_out:
         notes.append(tag("p", f"Not drawn: {'; '.join(picture.left_out)}.", class_="about"))
@@ -55,16 +58,17 @@ def picture_markup(picture: Picture, heading: str = "") -> Markup:
     return tag("figure", head, frames, caption, class_=None if is_small else "large")
 
 
-def _together(picture: Picture) -> Markup:
-    import matplotlib as mpl
-
-    with mpl.rc_context(style_of(LIGHT, is_embedded=True)):
-        drawn = draw_picture(replace(picture), LIGHT, has_head=False)
-        drawn.figure.set_dpi(_DPI)
-        fix_layout(drawn.figure)
-        pairs = zip(drawn.frames, picture.panels, strict=True)
-        spots = [spot for frame, panel in pairs for spot in _spots(frame, panel)]
-        return tag("div", _svg(drawn.figure, spots, picture.title), class_="wide")
+def _on_one_scale(panels: Sequence[Panel]) -> Iterator[Panel]:
+    """Panels that are compared by eye, all with the same ends of the horizontal axis."""
+    ends = [0.0]
+    for mark in (mark for panel in panels for mark in panel.marks):
+        if isinstance(mark, Intervals):
+            ends += [value for side in (mark.low, mark.high, mark.x) for value in side if math.isfinite(value)]
+        elif isinstance(mark, Rule) and mark.axis == "x":
+            ends.append(mark.at)
+    room = 0.06 * (max(ends) - min(ends)) or 1.0
+    for panel in panels:
+        yield replace(panel, x=replace(panel.x, low=min(ends) - room, high=max(ends) + room))
 
 
 def _alone(panel: Panel, picture: Picture) -> Markup:
@@ -134,7 +138,7 @@ def _legend(picture: Picture) -> Markup | None:
     known: dict[tuple[str, str], Markup] = {}
     for panel in picture.panels:
         for mark in panel.marks:
-            if not isinstance(mark, Cells | Rule) and mark.label and picture.kind not in _TOGETHER:
+            if not isinstance(mark, Cells | Rule) and mark.label:
                 known.setdefault((mark.label, mark.color), tag("li", _swatch(mark), mark.label))
     return tag("ul", *known.values(), class_="legend") if known else None
 

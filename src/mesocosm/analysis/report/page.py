@@ -31,7 +31,7 @@ a:hover{text-decoration:underline}
 code,pre{font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 pre{background:var(--wash);padding:10px 12px;overflow-x:auto;border-radius:4px;margin:8px 0}
 .scroll{overflow-x:auto;margin:8px 0}
-.scroll,.wide{background:linear-gradient(to right,var(--paper) 40%,transparent) 0 0/48px 100% no-repeat local,
+.scroll{background:linear-gradient(to right,var(--paper) 40%,transparent) 0 0/48px 100% no-repeat local,
 linear-gradient(to left,var(--paper) 40%,transparent) 100% 0/48px 100% no-repeat local,
 linear-gradient(to right,var(--quiet),transparent) 0 0/9px 100% no-repeat scroll,
 linear-gradient(to left,var(--quiet),transparent) 100% 0/9px 100% no-repeat scroll}
@@ -55,8 +55,6 @@ figure{margin:12px 0;min-width:0}
 figure.large{grid-column:1/-1}
 figure.large>div:not(.panels){max-width:980px}
 .panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr));gap:14px}
-.wide{overflow-x:auto}
-@media(max-width:760px){.wide svg{min-width:640px}}
 figure svg{width:100%;height:auto;display:block}
 figure svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,sans-serif!important}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 18px;padding:0;margin:6px 0;font-size:13px}

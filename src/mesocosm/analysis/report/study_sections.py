@@ -116,6 +116,18 @@ def effect_text(effect: PairedEffect, digits: int = 3) -> str:
     return f"{signed(effect.change, digits)} [{signed(effect.low, digits)}, {signed(effect.high, digits)}]"
 
 
+def control_verdict(name: str, effect: PairedEffect, alpha: float) -> str:
+    """Whether a control came out as it must.
+
+    Params   alpha: how often luck alone moves the interval of a redraw off 0.
+    """
+    if name == "sham":
+        return "yes" if effect.is_exactly_zero else "NO: do not trust these results"
+    if name == "redraw" and effect.excludes_zero:
+        return f"0 lies outside, as by luck in {100 * alpha:.0f} of 100"
+    return "yes" if name == "redraw" else "–"
+
+
 def _controls(found: StudyResults) -> Iterator[Child]:
     if not found.design.controls:
         yield tag("p", "None ran (controls: false): nothing shows that what changes nothing changed nothing.")
@@ -127,11 +139,17 @@ def _controls(found: StudyResults) -> Iterator[Child]:
     }
     primary = found.design.study.primary
     rows = [
-        [setting or found.design.base.scenario_id, name, about[name], effect_text(found.effect(primary, name, setting))]
+        [
+            setting or found.design.base.scenario_id,
+            name,
+            about[name],
+            effect_text(found.effect(primary, name, setting)),
+            control_verdict(name, found.effect(primary, name, setting), found.design.study.alpha),
+        ]
         for setting in found.settings
         for name in found.design.controls
     ]
-    yield table_of(("setting", "control", "what it is", f"change in {primary}"), rows)
+    yield table_of(("setting", "control", "what it is", f"change in {primary}", "is as it must be"), rows)
 
 
 def _harm(found: StudyResults) -> Iterator[Child]:
@@ -172,6 +190,13 @@ def _replay(found: StudyResults) -> Iterator[Child]:
     yield table_of(("what", "value"), ([name, tag("code", value)] for name, value in facts))
 
 
+def _is_record(data: bytes) -> bool:
+    try:
+        return isinstance(json.loads(data), dict)
+    except ValueError:
+        return False
+
+
 def _digest(path: Path) -> str:
     """The hash of a file of a study.
 
@@ -179,13 +204,11 @@ def _digest(path: Path) -> str:
     """
     try:
         data = path.read_bytes()
-        if path.name == RECORD:
-            json.loads(data)
     except OSError:
         return "not there"
-    except ValueError as error:
+    if path.name == RECORD and not _is_record(data):
         told = f"mesocosm sweep {shlex.quote(str(path.with_name(STUDY)))} --output {shlex.quote(str(path.parent))}"
-        raise UsageError(f"{path} is damaged ({error}). Its runs are kept: {told} writes it again.") from error
+        raise UsageError(f"{path} is damaged. Its runs are kept: {told} writes it again.")
     return hashlib.sha256(data).hexdigest()
 
 

@@ -57,8 +57,10 @@ def write_report(source: Source, path: Path) -> Path:
 
 def _refuse_foreign(path: Path) -> None:
     """A report takes the place of a report, and of no other file."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: this is no file, so no report is written over it. Name another with --out.")
     try:
-        if not path.is_file() or FOOT.encode() in path.read_bytes():
+        if not path.exists() or FOOT.encode() in path.read_bytes():
             return
     except OSError:
         return  # writing it will say what is wrong
