@@ -350,7 +350,7 @@ def test_what_agents_response_is_worth_is_said() -> None:
     told = " ".join(sentences(made_up(toxicity_true=(-0.08, -0.02))))
     assert "That agents respond makes the difference of -0.060" in told
     told = " ".join(sentences(made_up(toxicity_true=(-0.05, -0.05))))
-    assert "Nobody responds: both are the same" in told
+    assert "That agents respond makes no difference to it." in told
 
 
 def test_a_sham_that_does_something_is_an_alarm() -> None:
@@ -544,3 +544,12 @@ def test_ctrl_c_ends_a_comparison_without_a_traceback(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "stopped" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_comparison_says_that_its_figures_leave_the_market_out_and_what_becomes_of_it() -> None:
+    found = mc.compare("marketplace", "market.panel_accuracy=0.5", seeds=4, epochs=3, controls=False)
+    told = " ".join(sentences(found))
+    effect = found.effect("market_toxicity_true")
+    assert "None of this counts the market. Of the work paid for on it the bad share rises from" in told
+    assert effect.low > 0.0
+    assert "the market" not in " ".join(sentences(mc.compare("baseline", "payoff.theta=0.4", seeds=2, epochs=1)))

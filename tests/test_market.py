@@ -410,6 +410,7 @@ def test_a_panel_of_one_is_as_right_as_its_member_and_more_are_better() -> None:
     assert np.all(np.diff(majority(0.7, E([1, 3, 5, 7]))) > 0)
     assert majority(0.5, 9) == pytest.approx(0.5)
     assert expected_price(3) == 0.5
+    assert expected_price(np.array([0, 1])).tolist() == [np.inf, 1.0]  # nobody to bid: nothing is worth posting
 
 
 # --- the market in a run

@@ -122,3 +122,20 @@ def test_ballots_are_counted_like_a_count_by_hand() -> None:
         expected = _ballots_one_by_one(batch)
         count_ballots(batch, open_stack(batch, batch.scenarios))
         assert world.reputation.tolist() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.8, 0.95])
+def test_standing_that_nothing_feeds_halves_once_a_half_life_under_reputation_decay(decay: float) -> None:
+    """The operating characteristic of the lever: R_n = decay^n, so ln(1/2) / ln(decay) epochs to the half."""
+    batch = open_batch([scenario({"honest": 4}, governance={"reputation_decay": {"decay": decay}})], [1])
+    stack = open_stack(batch, batch.scenarios)
+    batch.world.reputation[:] = [1.0, -0.5, 0.25, 0.0]
+    course = [batch.world.reputation.copy()]
+    for _ in range(60):
+        stack.on_epoch(batch)
+        course.append(batch.world.reputation.copy())
+    left = np.array(course)
+    assert left == pytest.approx(left[0] * decay ** np.arange(61.0)[:, None], rel=1e-12)
+    first_below = int(np.argmax(left[:, 0] < 0.5 - 1e-12))
+    half_life = np.log(0.5) / np.log(decay)
+    assert half_life <= first_below <= half_life + 1.0 + 1e-9

@@ -20,6 +20,7 @@ DIGITS_MOST = 6
 PAIRS_LEAST = 10  # below, a variance is too uncertain for a word on what pairing does to it
 GAIN_LEAST = 1.05  # what a variance is divided by at least, to be called smaller
 _NAMED = 3
+MARKET = ("market_toxicity_true", "market_surplus_true")
 TRUTH, PROXY, WELFARE = "toxicity_true", "toxicity_rate", "social_welfare_true"
 
 
@@ -31,6 +32,8 @@ def sentences(found: Comparison) -> Iterator[str]:
     yield f"True social welfare {moved(found.effect(WELFARE, adaptation=kind), digits=2)} a run and epoch."
     if found.adaptations == (LEARNING, FROZEN):
         yield _response(found)
+    if found.scenario.simulation.phases.market:
+        yield _market(found, kind)
     incomes = _incomes(found, kind)
     if incomes:
         yield incomes
@@ -69,11 +72,20 @@ def _response(found: Comparison) -> str:
     who = "do not respond to it" if is_lever else "take it as given and do not learn"
     told = f"With frozen agents, who {who}, true toxicity {moved(frozen)}."
     if response.is_exactly_zero:
-        return f"{told} Nobody responds: both are the same."
+        return f"{told} That agents respond makes no difference to it."
     more = sized(response)
     if not response.excludes_zero:
         return f"{told} That agents respond makes no clear difference: {more}."
     return f"{told} That agents respond makes the difference of {more}."
+
+
+def _market(found: Comparison, kind: str) -> str:
+    """What becomes of work that is bought; what is said of toxicity and welfare is of deals alone."""
+    told = "None of this counts the market."
+    if not all(name in found.metrics for name in MARKET):
+        return told
+    bad, worth = (found.effect(name, adaptation=kind) for name in MARKET)
+    return f"{told} Of the work paid for on it the bad share {moved(bad)}; what a bounty is worth {moved(worth)}."
 
 
 def _incomes(found: Comparison, kind: str) -> str:

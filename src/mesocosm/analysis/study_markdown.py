@@ -9,7 +9,10 @@ from mesocosm.analysis.outcomes import OutcomeEffect, findings_of, outcomes_of
 from mesocosm.analysis.study import StudyResults
 from mesocosm.analysis.study_tables import LEGEND, displacement_rows, outcome_rows, robustness_rows
 from mesocosm.analysis.study_words import study_sentences
+from mesocosm.config.constants import shown
 from mesocosm.runner.runner import MODEL
+
+DISPLACED_IN = 2  # settings, the first ones, of which it is said where the harm went
 
 
 def study_page(found: StudyResults) -> str:
@@ -29,6 +32,10 @@ def _lines(found: StudyResults) -> Iterator[str]:
     findings = findings_of(found)
     yield from ("", "## What was measured", "")
     yield from _table([["outcome", "metric", "agents", "smallest effect", "expected"], *_asked(found)])
+    yield from ("", "### What every arm sets", "")
+    arms = [[arm, ", ".join(f"{key}={shown(value)}" for key, value in found.design.changes[arm].items())]
+            for arm in found.design.arms]  # fmt: skip
+    yield from _table([["arm", "sets"], *arms])
     yield from ("", "## What every arm does", "", f"Changes against the base of the same seed. {LEGEND}")
     for setting in found.settings:
         yield ""
@@ -41,10 +48,13 @@ def _lines(found: StudyResults) -> Iterator[str]:
     if is_measured(found):
         yield from ("", "## Where the harm went", "")
         yield "Bad deals an epoch; + clearly more, - clearly fewer, by each effect's own interval."
-        parts = list(displacement_of(found, found.settings[0]))
-        for line in ("initiator", *LINES):
-            yield ""
-            yield from _table(displacement_rows(found, parts, line))
+        for setting in found.settings[:DISPLACED_IN]:
+            if len(found.settings) > 1:
+                yield from ("", f"### In {setting}")
+            parts = list(displacement_of(found, setting))
+            for line in ("initiator", *LINES):
+                yield ""
+                yield from _table(displacement_rows(found, parts, line))
     yield from (
         "",
         "## Intervals",

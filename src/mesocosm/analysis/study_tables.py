@@ -23,7 +23,8 @@ MARKS = {
 }
 LEGEND = (
     "* is clear of 0 after correction for every arm, outcome and setting; s: real, too small to matter; = no effect "
-    "that matters; ? undecided; 0 exactly none; ! against what was expected."
+    "that matters; ? undecided; 0 exactly none; ! against what was expected. After ±: half the width of the interval "
+    "that covers all of them at once, for controls of their own."
 )
 
 
@@ -33,8 +34,13 @@ def mark_of(finding: OutcomeEffect) -> str:
     return MARKS[finding.verdict.kind] + against
 
 
-def outcome_rows(found: StudyResults, findings: Sequence[OutcomeEffect], setting: str) -> list[list[str]]:
-    """One row an arm with its change on every outcome, after a row of names and one of base values."""
+def outcome_rows(
+    found: StudyResults, findings: Sequence[OutcomeEffect], setting: str, *, is_narrow: bool = False
+) -> list[list[str]]:
+    """One row an arm with its change on every outcome, after a row of names and one of base values.
+
+    Params   is_narrow: half-widths of intervals stand in a row of their own, below the changes, and not beside them.
+    """
     here = [finding for finding in findings if finding.setting == setting]
     names = list(dict.fromkeys(finding.outcome for finding in here))
     digits = {name: max(digits_of(each.effect) for each in here if each.outcome == name) for name in names}
@@ -43,16 +49,33 @@ def outcome_rows(found: StudyResults, findings: Sequence[OutcomeEffect], setting
     rows.append(["base", *(_number(base[name], digits[name]) for name in names)])
     for arm in found.design.arms:
         own = {finding.outcome: finding for finding in here if finding.arm == arm}
-        cells = [f"{signed(own[name].effect.change, digits[name])} {mark_of(own[name])}" for name in names]
-        rows.append([arm, *cells])
+        told = [(own[name].effect.change, own[name].low, own[name].high, mark_of(own[name])) for name in names]
+        rows += _arm_rows(arm, told, [digits[name] for name in names], is_narrow)
     asked = outcomes_of(found)
     for name in found.design.controls:
         effects = {outcome: found.effect(asked[outcome].metric, name, setting, asked[outcome].agents)
                    for outcome in names}  # fmt: skip
-        cells = [f"{signed(effects[outcome].change, digits[outcome])} {_control_mark(effects[outcome])}"
-                 for outcome in names]  # fmt: skip
-        rows.append([f"({name})", *cells])
+        told = [(one.change, one.low, one.high, _control_mark(one)) for one in effects.values()]
+        rows += _arm_rows(f"({name})", told, [digits[outcome] for outcome in names], is_narrow)
     return rows
+
+
+def _arm_rows(
+    arm: str, told: Sequence[tuple[float, float, float, str]], digits: Sequence[int], is_narrow: bool
+) -> list[list[str]]:
+    """The row of an arm, or two of them."""
+    halves = [
+        f"±{(high - low) / 2.0:.{places}f}" if high > low else ""
+        for (_, low, high, _), places in zip(told, digits, strict=True)
+    ]
+    changes = [signed(change, places) for (change, *_), places in zip(told, digits, strict=True)]
+    marks = [mark for *_, mark in told]
+    if is_narrow:
+        upper = [f"{change} {mark:2}" for change, mark in zip(changes, marks, strict=True)]
+        lower = [f"{half}   " if half else "" for half in halves]
+        return [[arm, *upper], ["", *lower]] if any(halves) else [[arm, *upper]]
+    cells = (" ".join(part for part in cell if part) for cell in zip(changes, halves, marks, strict=True))
+    return [[arm, *cells]]
 
 
 def _control_mark(effect: PairedEffect) -> str:

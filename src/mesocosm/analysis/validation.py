@@ -38,6 +38,13 @@ NOT_EXPRESSED = {
     "a taste for risk": """Agents weigh expected payoffs, so Becker's risk-averse offenders do not exist here.""",
     "certified quality": """Sellers cannot disclose, so the unravelling of Grossman and Milgrom has no place.""",
     "contagion, commons": """No bundled scenario plays them, so nothing is asked about their closed forms.""",
+    "a given matrix of trust": """EigenTrust's vector belongs to a matrix that is written down; here trust is learned.
+        The vector of science notes 3.7 is a doctest of measures.eigentrust, and clique mass is checked in runs
+        (eigentrust).""",
+    "inspectors who choose": """Audits are drawn with a fixed chance and not by somebody who weighs their cost, so the
+        mixed equilibrium of inspection has no place, nor has a sample of fixed size (hypergeometric detection).""",
+    "queues": """A moderator looks at so many deals a step and at none of the others later, so there is no queue whose
+        waiting times M/M/1 would give.""",
     "auctions of what is worth the same to all": """Costs are private, so nobody can be cursed by winning; there are no
         reserve prices but the poster's offer (procurement).""",
 }

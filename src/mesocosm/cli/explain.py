@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mesocosm import registry
+from mesocosm.api import Lever
 from mesocosm.cli.arguments import AsJson, Plugins
 from mesocosm.cli.catalogue import origin_of
 from mesocosm.cli.check import contents_of
@@ -222,7 +223,9 @@ def _print_lever(entry: registry.Entry) -> None:
     say_entry("moves", str(target.moves))
     first = next(iter(registry.params(target)), None)
     setting = f"{entry.name}.{first.name}={shown(first.default)}" if first else f"{entry.name}={{}}"
-    say_whole("use it", f"mesocosm run baseline --set governance.{setting}")
+    is_of_identities = target.may_open is not Lever.may_open or target.identity_price is not Lever.identity_price
+    scenario = "sybil_attack" if is_of_identities or entry.name == "probation" else "adversarial_attack"
+    say_whole("use it", f"mesocosm run {scenario} --set governance.{setting}")
 
 
 def _scenario_facts(name: str) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mesocosm.analysis.displacement import LINES, displacement_of, is_measured
 from mesocosm.analysis.outcomes import findings_of
 from mesocosm.analysis.study import StudyResults
+from mesocosm.analysis.study_markdown import DISPLACED_IN
 from mesocosm.analysis.study_tables import LEGEND, displacement_rows, outcome_rows, robustness_rows
 from mesocosm.cli.screen import columns, paint, say, wrapped
 
@@ -17,7 +18,7 @@ def say_outcomes(found: StudyResults) -> None:
     for line in wrapped(f"Changes on every outcome. {LEGEND}"):
         say(line)
     for setting in found.settings:
-        _say_table(outcome_rows(found, findings, setting))
+        _say_table(outcome_rows(found, findings, setting, is_narrow=True))
     elsewhere = robustness_rows(found, findings)
     if elsewhere:
         _say_table(elsewhere)
@@ -25,9 +26,13 @@ def say_outcomes(found: StudyResults) -> None:
         say()
         for line in wrapped("Where the harm went: bad deals an epoch; + clearly more, - clearly fewer."):
             say(line)
-        parts = list(displacement_of(found, found.settings[0]))
-        for line in ("initiator", *LINES):
-            _say_table(displacement_rows(found, parts, line))
+        for setting in found.settings[:DISPLACED_IN]:
+            if len(found.settings) > 1:
+                say()
+                say(paint(f"in {setting}", "bold"))
+            parts = list(displacement_of(found, setting))
+            for line in ("initiator", *LINES):
+                _say_table(displacement_rows(found, parts, line))
 
 
 def _say_table(rows: Sequence[Sequence[str]]) -> None:

@@ -107,9 +107,11 @@ def worth_of_work(rule: Any, value: Any) -> Any:
 def expected_price(n: Any) -> Any:
     """Mean price among n bidders with costs U(0, 1) and no reserve, first or second price: 2 / (n + 1).
 
+    Infinite where nobody is there to bid.
+
     Source   science notes 3.13.
     """
-    return 2.0 / (n + 1.0)
+    return np.where(np.asarray(n) > 0, 2.0 / (n + 1.0), np.inf)
 
 
 def cost_and_chance(view: Any, effort: Any, disguise: Any) -> tuple[Any, Any]:

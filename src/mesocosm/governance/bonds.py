@@ -30,6 +30,7 @@ class Bonds(Lever):
 
     phase: ClassVar[int] = 63
     neutral: ClassVar[dict[str, float]] = {"amount": 0.0}
+    short_forms: ClassVar[dict[str, str]] = {"bond_amount": "amount"}
     moves: ClassVar[str] = "initiator -> bond; bond -> counterparty; bond -> initiator"
 
     amount: float = param(1.0, about="bond set aside for a deal", unit="credits", ge=0.0, le=1e9)

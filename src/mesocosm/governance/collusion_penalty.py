@@ -38,6 +38,7 @@ class CollusionPenalty(Lever):
 
     phase: ClassVar[int] = 75
     neutral: ClassVar[dict[str, float]] = {"level": 0.0}
+    short_forms: ClassVar[dict[str, str]] = {"collusion_level": "level"}
     moves: ClassVar[str] = "agent, stake -> treasury"
     sparse: ClassVar[tuple[str, ...]] = ("pair", "count")
 

@@ -23,6 +23,7 @@ class MessageTax(SocialLever):
 
     phase: ClassVar[int] = 25
     neutral: ClassVar[dict[str, float]] = {"price": 0.0}
+    short_forms: ClassVar[dict[str, str]] = {"message_price": "price"}
     moves: ClassVar[str] = "author -> treasury"
 
     price: float = param(0.1, about="price of a post or a reply", unit="credits", ge=0.0, le=1e9)

@@ -38,6 +38,7 @@ class ModeratorAgent(Lever):
 
     phase: ClassVar[int] = 6
     neutral: ClassVar[dict[str, float]] = {"reach": 0.0}
+    short_forms: ClassVar[dict[str, str]] = {"moderator_reach": "reach"}
 
     reach: float = param(0.5, about="chance that a flag is acted upon", unit="probability", ge=0.0, le=1.0)
     error: float = param(0.0, about="chance that a review misjudges", unit="probability", ge=0.0, le=1.0)

@@ -30,6 +30,7 @@ class Probation(Lever):
 
     phase: ClassVar[int] = 11
     neutral: ClassVar[dict[str, float]] = {"epochs": 0}
+    short_forms: ClassVar[dict[str, str]] = {"probation_epochs": "epochs"}
 
     epochs: int = param(3, about="how long a newcomer is on probation", unit="epochs", ge=0, le=1_000_000)
     max_proposals: int = param(3, about="proposals a newcomer may make per epoch", unit="proposals", ge=0, le=NO_LIMIT)

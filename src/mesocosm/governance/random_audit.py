@@ -23,7 +23,7 @@ class RandomAudit(Lever):
     An audit that reads outcomes tells the counterparty what it read; one that reads the proxy fines p < 1/2 and tells
     nobody anything. A fine is never more than the agent's balance and stake (limited liability).
     Params   probability: chance of an audit per accepted deal; penalty: credits; accuracy: chance that an audit
-             reads v correctly; reads: outcome or proxy. Neutral at probability 0.
+             of outcomes reads v correctly; reads: outcome or proxy. Neutral at probability 0.
     Moves    initiator, its stake -> treasury.
     Source   Plan 2.2, Random Audit; Becker (1968), crime and punishment.
     """

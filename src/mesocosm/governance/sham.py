@@ -17,7 +17,8 @@ from mesocosm.registry import lever, param
 class Sham(Lever):
     """Fires, draws and writes notes like a real lever, and changes nothing: its effect must be exactly 0.
 
-    Params   rate: share of accepted deals on which it fires, in [0, 1].
+    Params   rate: share of accepted deals on which it fires, in [0, 1]; neutral at 0.
+    Source   science notes 5.14 (positive and negative controls); design section 4.
     """
 
     phase: ClassVar[int] = 65

@@ -38,6 +38,7 @@ class TransparencyLedger(SocialLever):
 
     phase: ClassVar[int] = 66
     neutral: ClassVar[dict[str, float]] = {"coverage": 0.0}
+    short_forms: ClassVar[dict[str, str]] = {"transparency_coverage": "coverage"}
 
     coverage: float = param(
         1.0, about="chance that what came to light is put on record", unit="probability", ge=0.0, le=1.0
