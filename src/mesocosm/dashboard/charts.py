@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ FOUR = {
 }
 FONT = "'Source Sans', 'Source Sans Pro', sans-serif"  # the page's own
 HEIGHT, DOTS_UP_TO = 265, 40
+LEAST_HEIGHT, LABEL_MOST = 330, 34  # of a frame alone, in pixels; letters of an axis label in a line
 CLEAR = "rgba(0,0,0,0)"
 
 
@@ -103,9 +105,16 @@ def on_page(figure: Any, height: int) -> Any:
 
 
 def alone_on_page(figure: Any, height: int) -> Any:
-    """A single frame of a picture, its legend below its axis."""
-    on_page(figure, height)
-    figure.update_layout(legend={"x": 0.0, "y": -0.22, "yanchor": "top"}, dragmode=False)
+    """A single frame of a picture, its legend below its axis, at whatever width."""
+    on_page(figure, max(height, LEAST_HEIGHT))
+    figure.update_layout(
+        legend={"x": 0.0, "y": 0.0, "yref": "container", "yanchor": "bottom", "font": {"size": 12}},
+        margin={"b": 104},
+        dragmode=False,
+    )
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        axis.title.text = "<br>".join(textwrap.wrap(axis.title.text or "", LABEL_MOST))
+        axis.title.font.size = 13
     return figure
 
 
