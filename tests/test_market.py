@@ -635,6 +635,15 @@ def test_a_policy_whose_answer_does_not_fit_is_named() -> None:
         type("Odd", (Policy,), {"offer_bountys": lambda self, view: None})
 
 
+def test_a_deadline_that_no_work_can_meet_is_refused() -> None:
+    short = {"simulation": {"phases": {"market": True}, "steps_per_epoch": 1}}
+    with pytest.raises(MesocosmError, match="a deadline needs two steps or more; 1 epoch of 1 step has one"):
+        scenario(market={"deadline_epochs": 1}, **short)
+    assert play([scenario({"honest": 5}, market={"deadline_epochs": 2, "need_rate": 1.0}, **short)]).events(
+        "escrow_released"
+    )
+
+
 def test_a_panel_must_be_odd_and_values_in_order() -> None:
     for market, told in (({"panel_size": 4}, "must be odd"), ({"value_low": 4.0}, "must not exceed value_high")):
         with pytest.raises(MesocosmError, match=told):

@@ -343,6 +343,16 @@ class Scenario(Section):
             raise broken_rule(".".join(map(str, path)), message)
         return self
 
+    @model_validator(mode="after")
+    def _work_has_time(self) -> Self:
+        steps = self.market.deadline_epochs * self.simulation.steps_per_epoch
+        if self.simulation.phases.market and steps < 2:
+            raise broken_rule(
+                "market.deadline_epochs", "work is done in the step after it was given out, so a deadline needs two "
+                f"steps or more; {self.market.deadline_epochs} epoch of {self.simulation.steps_per_epoch} step has one",
+            )  # fmt: skip
+        return self
+
 
 def further_identities(agents: tuple[AgentGroup, ...], population: Population) -> int:
     """Identities that owners may open beside their own: each has a slot, whatever `population.capacity` says."""
