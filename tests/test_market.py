@@ -636,12 +636,11 @@ def test_a_policy_whose_answer_does_not_fit_is_named() -> None:
 
 
 def test_a_deadline_that_no_work_can_meet_is_refused() -> None:
-    short = {"simulation": {"phases": {"market": True}, "steps_per_epoch": 1}}
-    with pytest.raises(MesocosmError, match="a deadline needs two steps or more; 1 epoch of 1 step has one"):
-        scenario(market={"deadline_epochs": 1}, **short)
-    assert play([scenario({"honest": 5}, market={"deadline_epochs": 2, "need_rate": 1.0}, **short)]).events(
-        "escrow_released"
-    )
+    short = {"phases": {"market": True}, "steps_per_epoch": 1, "epochs": 6}
+    with pytest.raises(MesocosmError, match=r"deadline_epochs.*with epochs of one step a deadline is 2 epochs or more"):
+        scenario(market={"deadline_epochs": 1}, simulation=short)
+    slow = scenario({"honest": 5}, market={"deadline_epochs": 2, "need_rate": 1.0}, simulation=short)
+    assert play([slow]).events("escrow_released")
 
 
 def test_a_panel_must_be_odd_and_values_in_order() -> None:

@@ -17,10 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from mesocosm import registry
 from mesocosm.config.findings import Findings
+from mesocosm.config.market import MarketSettings
 from mesocosm.config.outline import did_you_mean, key_hint, subtree
 from mesocosm.config.overrides import Overrides, apply_overrides
 from mesocosm.config.parameters import Levers, check_levers, check_policies, leave_out_defaults, nest_levers
-from mesocosm.config.schema import AgentGroup, Environment, Population, Scenario, misfits
+from mesocosm.config.schema import AgentGroup, Environment, Population, Scenario, Simulation, misfits, too_hasty
 from mesocosm.config.wording import in_plain_words, shown_value, unknown_word, wrong_type
 from mesocosm.config.yaml_source import BYTES_MAX, KeyPath, Place, Source, Unusable, read_yaml
 from mesocosm.config.yaml_text import plain_values, write_yaml
@@ -228,6 +229,7 @@ def _check_sections(data: dict[str, Any], findings: Findings) -> Scenario | None
             if findings.is_full:
                 break
         _check_room(data, findings)
+        _check_time(data, findings)
         return None
 
 
@@ -265,4 +267,15 @@ def _check_room(data: dict[str, Any], findings: Findings) -> None:
     except (ValidationError, TypeError):
         return
     for path, message in misfits(agents, population, environment):
+        findings.at_value(path, message)
+
+
+def _check_time(data: dict[str, Any], findings: Findings) -> None:
+    """Rules between the market and the length of epochs, as far as these two are sound."""
+    try:
+        market = MarketSettings.model_validate(data.get("market", {}))
+        simulation = Simulation.model_validate(data.get("simulation", {}))
+    except (ValidationError, TypeError):
+        return
+    for path, message in too_hasty(market, simulation):
         findings.at_value(path, message)

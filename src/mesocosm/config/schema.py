@@ -339,18 +339,9 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _everyone_fits(self) -> Self:
-        for path, message in misfits(self.agents, self.population, self.environment):
+        room = misfits(self.agents, self.population, self.environment)
+        for path, message in [*room, *too_hasty(self.market, self.simulation)]:
             raise broken_rule(".".join(map(str, path)), message)
-        return self
-
-    @model_validator(mode="after")
-    def _work_has_time(self) -> Self:
-        steps = self.market.deadline_epochs * self.simulation.steps_per_epoch
-        if self.simulation.phases.market and steps < 2:
-            raise broken_rule(
-                "market.deadline_epochs", "work is done in the step after it was given out, so a deadline needs two "
-                f"steps or more; {self.market.deadline_epochs} epoch of {self.simulation.steps_per_epoch} step has one",
-            )  # fmt: skip
         return self
 
 
@@ -378,3 +369,12 @@ def misfits(
     if rows > 10_000_000:
         found.append((("agents",), f"at most 10000000 agents and identities fit into one run, got {rows}"))
     return found
+
+
+def too_hasty(market: MarketSettings, simulation: Simulation) -> list[tuple[tuple[str | int, ...], str]]:
+    """The rule that ties deadlines of the market to the length of epochs: the key path if it is broken, and why."""
+    steps = market.deadline_epochs * simulation.steps_per_epoch
+    if not simulation.phases.market or steps >= 2:
+        return []
+    told = "work is done in the step after it was given out, so with epochs of one step a deadline is 2 epochs or more"
+    return [(("market", "deadline_epochs"), told)]
