@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import streamlit as st
@@ -18,6 +19,9 @@ from mesocosm.dashboard.show import STYLE, complain
 from mesocosm.dashboard.start_view import show_start
 from mesocosm.errors import UsageError
 from mesocosm.runner.directory import LATEST
+
+# Plotly takes pandas as it finds it, half imported by the thread of another visitor if need be: wait for the rest of it.
+importlib.import_module("pandas")
 
 KEPT_FILTERS = ("agents_text", "agents_status", "feed_kinds", "feed_text")
 VIEWS = ("Run", "Network", "Compare", "Start", "Limits")
