@@ -14,6 +14,7 @@ from mesocosm.analysis.stopping_forms import sum_run, window_trip
 from mesocosm.api import Enact
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import open_batch
+from mesocosm.engine.govern import open_stack
 from mesocosm.measures.cusum import cusum, drift, least_false_run, likelihood_step, tipping_signal
 from mesocosm.measures.windows import window_mean
 from scenario_strategy import IS_DEEP
@@ -338,3 +339,25 @@ def test_learning_agents_stay_just_below_the_bar_and_frozen_ones_do_not(rule: st
     assert held[1] > free[1] + 0.5 * free[0], "more are expected to look just better"
     loose, bound = shares(None, "frozen"), shares(rule, "frozen")
     assert bound == pytest.approx(loose, abs=0.02)
+
+
+def test_a_window_that_is_changed_in_mid_run_begins_anew_and_one_that_is_not_goes_on() -> None:
+    each = scenario({"honest": 4}, governance={"circuit_breaker": {"threshold": 0.35, "window": 10}})
+    batch = open_batch([each, each], [1, 2])
+    stack = open_stack(batch, batch.scenarios)
+    [seat] = stack.seats
+    seat.column["ring"][:] = 0.9
+    seat.column["place"][:] = 8
+    stack.enact(batch, Enact("circuit_breaker", "window", 10, 0))  # as it is
+    stack.enact(batch, Enact("circuit_breaker", "threshold", 0.4, 0))
+    assert (seat.column["ring"] == 0.9).all()
+    stack.enact(batch, Enact("circuit_breaker", "window", 5, 0))
+    first = batch.world.replicate == 0
+    assert np.isnan(seat.column["ring"][first]).all() and not seat.column["place"][first].any()
+    assert (seat.column["ring"][~first] == 0.9).all() and (seat.column["place"][~first] == 8).all()
+    # five deals since then are all that a trip needs, and none from before counts
+    row = np.flatnonzero(first)[:1]
+    for toxic in (0.1, 0.2, 0.3, 0.4, 0.5):
+        lever = seat.at(batch.world.replicate[row])
+        lever.note(seat, row, row + 1, np.array([toxic]))
+    assert seat.at(batch.world.replicate[row]).judged(seat, row, np.array([0.5]))[0] == pytest.approx(0.3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -327,6 +327,14 @@ class Lever(IdentityRules):
 
     def on_epoch(self, bench: Bench) -> None:
         """Act at the end of an epoch, before ballots are counted; parameters are aligned with all rows."""
+
+
+@runtime_checkable
+class Amendable(Protocol):
+    """What a lever has beside its other hooks if it must know when its parameters are changed in mid-run."""
+
+    def on_enacted(self, bench: Bench, row: I64, parameter: str) -> None:
+        """Look at rows for which a parameter has just got another value; parameters are aligned with the rows."""
 
 
 class SocialLever(Lever):

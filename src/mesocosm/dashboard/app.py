@@ -20,7 +20,7 @@ from mesocosm.dashboard.start_view import show_start
 from mesocosm.errors import UsageError
 from mesocosm.runner.directory import LATEST
 
-# Plotly takes pandas as it finds it, half imported by the thread of another visitor if need be: wait for the rest of it.
+# Plotly takes pandas as it finds it, half imported by the thread of another visitor if need be: wait for the rest.
 importlib.import_module("pandas")
 
 KEPT_FILTERS = ("agents_text", "agents_status", "feed_kinds", "feed_text")

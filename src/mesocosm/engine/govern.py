@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mesocosm import exact, registry, rng
-from mesocosm.api import Enact, Lever, SocialLever, bind
+from mesocosm.api import Amendable, Enact, Lever, SocialLever, bind
 from mesocosm.config.parameters import parameter_types
 from mesocosm.config.schema import Scenario
 from mesocosm.engine.batch import Batch
@@ -300,6 +300,7 @@ class Stack:
         n = batch.world.n_replicates
         values = list(np.broadcast_to(np.asarray(getattr(seat.lever, order.parameter)), n).tolist())
         chosen = range(n) if order.replicate is None else [order.replicate]
+        changed = [replicate for replicate in chosen if values[replicate] != order.value]
         for replicate in chosen:
             values[replicate] = type(values[replicate])(order.value)
         known = [item.name for item in registry.params(type(seat.lever))]
@@ -312,6 +313,10 @@ class Stack:
         words = {"lever": order.lever, "parameter": order.parameter, "value": json.dumps(order.value)}
         columns = {name: np.full(len(which), word, dtype=object) for name, word in words.items()}
         batch.emit_for("enacted", which, columns)
+        row = np.flatnonzero(np.isin(batch.world.replicate, changed))
+        if len(row) and isinstance(seat.lever, Amendable):
+            with seat.blame("on_enacted"):
+                seat.at(batch.world.replicate[row]).on_enacted(seat, row, order.parameter)
 
 
 def open_stack(batch: Batch, scenarios: Sequence[Scenario], extra: Sequence[str] = ()) -> Stack:

@@ -23,7 +23,8 @@ SHORT = 10  # places of a window that every agent has; longer windows have more 
 class CircuitBreaker(Lever):
     """Stop an agent whose accepted proposals look too toxic, on average over a window or by a cumulative sum.
 
-    The statistic of `rule: window` is the mean of 1 - p over the last `window` deals, all of them needed. That of
+    The statistic of `rule: window` is the mean of 1 - p over the last `window` deals, all of them needed (those since
+    `window` was changed, where it was in mid-run). That of
     `rule: cusum` is S <- max(0, S + llr(1 - p)), the evidence for the bad rate against the good one; it trips at
     `limit`. Tripping clears either. Then `tier` says what follows while the cool-down lasts: throttle (few proposals),
     agent (neither proposes nor accepts), cluster (nor do those it dealt with often), halt (nor does anybody), or rising
@@ -96,6 +97,12 @@ class CircuitBreaker(Lever):
         act_on(bench, trips, np.broadcast_to(np.asarray(mine.cluster_deals), k), share)
         bench.column["trips"][row] += tier != "agent"
         _forget(bench, row)
+
+    def on_enacted(self, bench: Bench, row: I64, parameter: str) -> None:
+        """Begin windows anew when their length is changed: what is in them stands where the old length had it."""
+        if parameter == "window":
+            _forget(bench, row)
+            bench.column["place"][row] = 0
 
     def foresee(self, bench: Bench, ahead: Ahead) -> Foresight:
         """A deal that is expected to look worse than the bar costs its share of what a trip costs.

@@ -17,7 +17,8 @@ from mesocosm.registry import lever, param
 class TransactionTax(Lever):
     """Both sides of an accepted deal pay rate * |tau| to the treasury.
 
-    On the market both sides' shares of the price are withheld from what the worker is paid, and bids rise by as much.
+    On the market both sides' shares of the price are withheld from what the worker is paid, and bids rise by
+    as much, as far as the offer lets them.
     Params   rate: fraction of the transfer, in [0, 1]; neutral at 0.
     Moves    initiator, counterparty -> treasury; on the market, worker -> treasury.
     Source   Plan 2.2, Transaction Tax.
