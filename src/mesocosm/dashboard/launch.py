@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from mesocosm.config.load import dump_scenario
@@ -18,6 +19,7 @@ from mesocosm.runner import directory
 PLAYED = "play.log"
 AT_ONCE = 8
 _players: dict[str, subprocess.Popen[bytes]] = {}
+_trying = threading.Lock()
 
 
 def begin(scenario: Scenario, wish: Wish) -> str:
@@ -85,7 +87,7 @@ def is_being_written(place: Openable) -> bool:
     if is_played_here(place.run_id):
         return True
     try:
-        with directory.claimed(place.path):
+        with _trying, directory.claimed(place.path):  # one visitor at a time, or each would take the other for a writer
             return False
     except UsageError:
         return True
