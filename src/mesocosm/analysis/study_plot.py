@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mesocosm.analysis.figures.draw import heading_of
 from mesocosm.analysis.figures.effect_table import effects_of_study
 from mesocosm.analysis.figures.lever_effects import (
     dose_picture,
@@ -40,20 +41,19 @@ def figure_of_study(found: StudyResults) -> Any:
 
 def study_picture(found: StudyResults) -> Picture:
     """Effects on the primary metric, setting by setting, what they cost in the first of them, and other economies."""
-    study, table = found.design.study, effects_of_study(found)
-    title = f"{study.study_id} ({len(found.seeds)} paired {study.seeds.purpose} seeds)"
-    levers, price = levers_picture(table, ""), tradeoff_picture(table, "")
+    table = effects_of_study(found)
+    levers, price, elsewhere = (draw(table, "") for draw in (levers_picture, tradeoff_picture, robustness_picture))
     effects = dose_picture(found.trends, found.design.axis, table, "") if found.trends else levers
-    shown = [effects, price, robustness_picture(table, "")]
     panels: list[Panel] = list(effects.panels[:SETTINGS_MOST]) if effects else []
-    for picture, told in ((price, "What it costs"), (shown[2], "")):
-        if picture:
-            first = picture.panels[0]
-            named = f"{told}: {first.title}" if told and len(table.settings) > 1 else told or first.title
-            panels.append(replace(first, title=named))
+    if price:
+        where = f": {price.panels[0].title}" if len(table.settings) > 1 else ""
+        panels.append(replace(price.panels[0], title=f"What it costs{where}"))
+    if elsewhere:
+        panels += elsewhere.panels
     if not panels:
         panels = [Panel("", Axis(""), Axis(""), (), "nothing is defined in this study")]
     high = max((picture.panel_size[1] for picture in (effects, levers) if picture), default=3.6)
     about = f"{effects.about} {MORE}" if effects else MORE
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
-    return Picture("study", title, about, tuple(panels), columns, (), (6.2, max(3.6, high)), own_scales=True)
+    size = (6.2, max(3.6, high))
+    return Picture("study", heading_of(found), about, tuple(panels), columns, (), size, own_scales=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import streamlit as st
 
 from mesocosm.config.constants import chosen_values, differing_values, flat_values, shown
@@ -95,12 +98,18 @@ def _head(run: Following, state: str) -> None:
         st.progress(min(1.0, len(run.rows) / run.asked_epochs))
 
 
+@cache
+def _bundled(name: str) -> dict[str, Any]:
+    """The values of a bundled scenario; read once, for the head of a page is drawn again and again."""
+    return dict(flat_values(scenario_to_dict(load_scenario(name))))
+
+
 def _otherwise(run: Following) -> str:
     """What the run's scenario says otherwise than the bundled one of its name, the first of it."""
     scenario = run.scenario
     if scenario is None or scenario.scenario_id not in bundled_scenarios():
         return ""
-    base, here = (dict(flat_values(scenario_to_dict(each))) for each in (load_scenario(scenario.scenario_id), scenario))
+    base, here = _bundled(scenario.scenario_id), dict(flat_values(scenario_to_dict(scenario)))
     differs = chosen_values(differing_values(base, here), base)
     differs.pop("simulation.seed", None)
     if not differs:

@@ -140,12 +140,12 @@ def picture_of(kind: str, source: Source, title: str = "") -> Picture:
 
 def _remedy(kind: str, source: Source) -> str:
     """What to do where there is no data for a kind of picture."""
-    if isinstance(source, RunSource) or kind in OF_STUDIES[:5]:
-        return KINDS[kind][1]
     if kind in COURSES and isinstance(source, StudyResults):
         return f"add {COURSES[kind].curves[0].metric} to the metrics of the study and play it again"
-    if kind in COURSES:
+    if kind in COURSES and not isinstance(source, RunSource):
         return "play a study, which keeps epochs: mesocosm sweep STUDY"
+    if isinstance(source, RunSource) or kind in OF_STUDIES:
+        return KINDS[kind][1]
     return f"draw it of a single run: mesocosm run SCENARIO, then mesocosm plot latest --kind {kind}"
 
 

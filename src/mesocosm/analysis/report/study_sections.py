@@ -138,17 +138,12 @@ def _controls(found: StudyResults) -> Iterator[Child]:
         "oracle": "refuses what would go wrong; the most that a lever can do",
     }
     primary = found.design.study.primary
-    rows = [
-        [
-            setting or found.design.base.scenario_id,
-            name,
-            about[name],
-            effect_text(found.effect(primary, name, setting)),
-            control_verdict(name, found.effect(primary, name, setting), found.design.study.alpha),
-        ]
-        for setting in found.settings
-        for name in found.design.controls
-    ]
+    rows = []
+    for setting in found.settings:
+        for name in found.design.controls:
+            effect = found.effect(primary, name, setting)
+            verdict = control_verdict(name, effect, found.design.study.alpha)
+            rows.append([setting or found.design.base.scenario_id, name, about[name], effect_text(effect), verdict])
     yield table_of(("setting", "control", "what it is", f"change in {primary}", "is as it must be"), rows)
 
 
