@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mesocosm.analysis.displacement import LINES, displacement_of, is_measured
+from mesocosm.analysis.displacement import is_measured
 from mesocosm.analysis.outcomes import OutcomeEffect, findings_of, outcomes_of
 from mesocosm.analysis.study import StudyResults
-from mesocosm.analysis.study_tables import LEGEND, displacement_rows, outcome_rows, robustness_rows
+from mesocosm.analysis.study_tables import LEGEND, harm_tables, outcome_rows, robustness_rows
 from mesocosm.analysis.study_words import study_sentences
 from mesocosm.config.constants import shown
 from mesocosm.runner.runner import MODEL
-
-DISPLACED_IN = 2  # settings, the first ones, of which it is said where the harm went
 
 
 def study_page(found: StudyResults) -> str:
@@ -48,13 +46,12 @@ def _lines(found: StudyResults) -> Iterator[str]:
     if is_measured(found):
         yield from ("", "## Where the harm went", "")
         yield "Bad deals an epoch; + clearly more, - clearly fewer, by each effect's own interval."
-        for setting in found.settings[:DISPLACED_IN]:
-            if len(found.settings) > 1:
+        for setting, tables in harm_tables(found):
+            if setting:
                 yield from ("", f"### In {setting}")
-            parts = list(displacement_of(found, setting))
-            for line in ("initiator", *LINES):
+            for rows in tables:
                 yield ""
-                yield from _table(displacement_rows(found, parts, line))
+                yield from _table(rows)
     yield from (
         "",
         "## Intervals",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mesocosm.analysis.comparison_words import digits_of, signed
-from mesocosm.analysis.displacement import Displacement
+from mesocosm.analysis.displacement import LINES, Displacement, displacement_of
 from mesocosm.analysis.equivalence import Expectation, VerdictKind
 from mesocosm.analysis.outcomes import OutcomeEffect, outcomes_of
 from mesocosm.analysis.statistics import PairedEffect
 from mesocosm.analysis.study import StudyResults
 
+DISPLACED_IN = 2  # settings, the first ones, of which it is said where the harm went
 #: a verdict as a mark behind a number
 MARKS = {
     VerdictKind.MATTERS: "*",
@@ -93,6 +94,14 @@ def robustness_rows(found: StudyResults, findings: Sequence[OutcomeEffect]) -> l
         if any(own[name].holds is not None for name in names):
             rows.append([arm, *(_share(own[name]) for name in names)])
     return rows if len(rows) > 1 else []
+
+
+def harm_tables(found: StudyResults) -> Iterator[tuple[str, list[list[list[str]]]]]:
+    """Where the harm went, in the first settings: the name of each (empty where there is one) and a table a line."""
+    for setting in found.settings[:DISPLACED_IN]:
+        parts = list(displacement_of(found, setting))
+        tables = [displacement_rows(found, parts, line) for line in ("initiator", *LINES)]
+        yield setting if len(found.settings) > 1 else "", tables
 
 
 def displacement_rows(found: StudyResults, parts: Sequence[Displacement], line: str) -> list[list[str]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mesocosm.analysis.displacement import LINES, displacement_of, is_measured
+from mesocosm.analysis.displacement import is_measured
 from mesocosm.analysis.outcomes import findings_of
 from mesocosm.analysis.study import StudyResults
-from mesocosm.analysis.study_markdown import DISPLACED_IN
-from mesocosm.analysis.study_tables import LEGEND, displacement_rows, outcome_rows, robustness_rows
+from mesocosm.analysis.study_tables import LEGEND, harm_tables, outcome_rows, robustness_rows
 from mesocosm.cli.screen import columns, paint, say, wrapped
 
 
@@ -26,13 +25,12 @@ def say_outcomes(found: StudyResults) -> None:
         say()
         for line in wrapped("Where the harm went: bad deals an epoch; + clearly more, - clearly fewer."):
             say(line)
-        for setting in found.settings[:DISPLACED_IN]:
-            if len(found.settings) > 1:
+        for setting, tables in harm_tables(found):
+            if setting:
                 say()
                 say(paint(f"in {setting}", "bold"))
-            parts = list(displacement_of(found, setting))
-            for line in ("initiator", *LINES):
-                _say_table(displacement_rows(found, parts, line))
+            for rows in tables:
+                _say_table(rows)
 
 
 def _say_table(rows: Sequence[Sequence[str]]) -> None:
